@@ -1,0 +1,34 @@
+"""Sets JAX up before the first test: devices, strictness, compile cache."""
+
+import os
+import pathlib
+
+import jax
+
+_CACHE = pathlib.Path(__file__).parents[1] / '.jax_cache'
+
+# The tests are about the CPU, also where there is a GPU. The environment
+# reaches the programs that tests start; `config` reaches this process, where
+# jax has read the environment already.
+os.environ['JAX_PLATFORMS'] = 'cpu'
+jax.config.update('jax_platforms', 'cpu')
+
+# Devices enough to split a batch over 1, 2, 4 and 8 of them. Started programs
+# see one, as on a user's machine.
+jax.config.update('jax_num_cpu_devices', 8)
+
+# (3, 1) against (3,) is a mistake, not a (3, 3) array.
+jax.config.update('jax_numpy_rank_promotion', 'raise')
+
+# Nearly three times faster to compile, three to four times slower to run: tests
+# compile much and run little. jit and pmap agree to 1e-7 either way. Programs
+# that tests start are optimised as usual.
+jax.config.update('jax_disable_most_optimizations', True)
+
+# Compiling is most of the work here: keep what was compiled, however small.
+os.environ['JAX_COMPILATION_CACHE_DIR'] = str(_CACHE)
+os.environ['JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS'] = '0'
+os.environ['JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES'] = '-1'
+jax.config.update('jax_compilation_cache_dir', str(_CACHE))
+jax.config.update('jax_persistent_cache_min_compile_time_secs', 0.0)
+jax.config.update('jax_persistent_cache_min_entry_size_bytes', -1)
