@@ -1,0 +1,21 @@
+"""What can go wrong in ways that a user can mend.
+
+The message of each is one line: what happened, in which file or flag, and
+what to do. Programs turn the class into an exit code (`experiments.program`).
+"""
+
+
+class InputError(ValueError):
+  """Bad input, configuration or data."""
+
+
+class DivergedError(RuntimeError):
+  """Training produced a value that is not finite."""
+
+
+class CheckpointError(RuntimeError):
+  """No usable checkpoint where one is needed."""
+
+
+class ItemsFailedError(RuntimeError):
+  """The work is done, but for some items that are named."""

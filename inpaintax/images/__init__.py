@@ -1,0 +1,203 @@
+"""Image files in and out; uint8 to [-1, 1] and back.
+
+Every program reads pictures through `decode`, so that a photograph means the
+same pixels in training, evaluation and restoration: see `images.decoding` for
+what becomes of orientation, transparency, 16 bits and the rest.
+"""
+
+import os
+import pathlib
+import threading
+
+import chex
+import cv2
+import jax
+import jax.numpy as jnp
+import numpy as np
+from PIL import Image
+
+from inpaintax.errors import InputError
+from inpaintax.images.decoding import MAX_PIXELS as MAX_PIXELS
+from inpaintax.images.decoding import decode as decode
+
+# What files of images are called, in folders and in archives.
+SUFFIXES = (
+  '.bmp',
+  '.gif',
+  '.jpeg',
+  '.jpg',
+  '.pgm',
+  '.png',
+  '.ppm',
+  '.tif',
+  '.tiff',
+  '.webp',
+)
+
+_MASK_THRESHOLD = 128
+
+
+def read(path: str | os.PathLike) -> np.ndarray:
+  """Reads one image file.
+
+  Args:
+    path: the file.
+
+  Returns:
+    uint8 `[H, W, 3]`, RGB, upright; see `decode`.
+
+  Raises:
+    InputError: the file cannot be read or decoded.
+  """
+  return decode(_bytes_of(path), name=printable(path))
+
+
+def read_mask(path: str | os.PathLike) -> np.ndarray:
+  """Reads a mask: white is missing, black is known.
+
+  A pixel is missing where its grey, (299 R + 587 G + 114 B) / 1000 rounded, is
+  128 or more. Transparent parts count as known: a mask may be painted in white
+  on a transparent layer.
+
+  Args:
+    path: an image file of any kind that `read` accepts.
+
+  Returns:
+    bool `[H, W]`, True where a pixel is missing.
+
+  Raises:
+    InputError: the file cannot be read or decoded, or holds 1 for white.
+  """
+  name = printable(path)
+  rgb = decode(_bytes_of(path), name=name, background=0).astype(np.uint32)
+  grey = (rgb @ np.array([299, 587, 114], np.uint32) + 500) // 1000
+  if grey.max() == 1:
+    # Class indices saved as pixels. Read by the rule they would mean "nothing
+    # is missing", and the picture would come back untouched.
+    raise InputError(
+      f'{name}: the mask holds only 0 and 1; missing pixels must be at least '
+      f'{_MASK_THRESHOLD}: multiply it by 255'
+    )
+  return grey >= _MASK_THRESHOLD
+
+
+def write(path: str | os.PathLike, array: np.ndarray) -> None:
+  """Writes one image; under its final name there is never half a file.
+
+  Args:
+    path: where to; its suffix chooses the format, `.png` keeps every bit.
+      Missing folders are made.
+    array: uint8 `[H, W, 3]` (RGB) or `[H, W]` (grey).
+
+  Raises:
+    AssertionError: the array's shape or type differs from the above.
+    InputError: the suffix is not one of `SUFFIXES`.
+    OSError: the file cannot be written.
+  """
+  chex.assert_rank(array, {2, 3})
+  chex.assert_type(array, np.uint8)
+  if array.ndim == 3:
+    chex.assert_axis_dimension(array, 2, 3)
+  path = pathlib.Path(path)
+  if path.suffix.lower() not in SUFFIXES:
+    raise InputError(
+      f'{printable(path)}: cannot write an image with the suffix '
+      f'{path.suffix!r}; use one of {" ".join(SUFFIXES)}'
+    )
+  path.parent.mkdir(parents=True, exist_ok=True)
+  # In the same folder, since only there a rename is atomic; with its suffix,
+  # since that chooses the format.
+  part = path.with_name(
+    f'.{path.stem}.{os.getpid()}-{threading.get_ident()}{path.suffix}'
+  )
+  try:
+    Image.fromarray(array).save(part)
+    os.replace(part, path)
+  finally:
+    part.unlink(missing_ok=True)
+
+
+def to_float(image: jax.typing.ArrayLike) -> jax.Array:
+  """Maps 0..255 to [-1, 1]: x / 127.5 - 1. Works under `jit`.
+
+  Args:
+    image: uint8, any shape.
+
+  Returns:
+    float32, same shape, in [-1, 1].
+
+  Raises:
+    AssertionError: `image` is not uint8.
+  """
+  chex.assert_type(image, jnp.uint8)
+  return jnp.asarray(image, jnp.float32) / 127.5 - 1.0
+
+
+def to_uint8(image: jax.typing.ArrayLike) -> jax.Array:
+  """Maps [-1, 1] to 0..255, the inverse of `to_float`. Works under `jit`.
+
+  Values outside are clipped; halves are rounded to even.
+
+  Args:
+    image: float, any shape, nominally in [-1, 1].
+
+  Returns:
+    uint8, same shape.
+
+  Raises:
+    AssertionError: `image` is not float.
+  """
+  chex.assert_type(image, float)
+  levels = jnp.round((jnp.asarray(image, jnp.float32) + 1.0) * 127.5)
+  return jnp.clip(levels, 0.0, 255.0).astype(jnp.uint8)
+
+
+def resize_short_side(image: np.ndarray, side: int) -> np.ndarray:
+  """Resizes so that the shorter side is `side`; the aspect is kept.
+
+  Shrinks by averaging areas, enlarges by bicubic interpolation.
+
+  Args:
+    image: uint8 `[H, W, 3]`.
+    side: pixels, at least 1.
+
+  Returns:
+    uint8 `[side, W', 3]` or `[H', side, 3]`; `image` itself if it fits already.
+
+  Raises:
+    InputError: the result would have more than `MAX_PIXELS`.
+  """
+  height, width = image.shape[:2]
+  short = min(height, width)
+  if short == side:
+    return image
+  new_height = max(side, round(height * side / short))
+  new_width = max(side, round(width * side / short))
+  if new_height * new_width > MAX_PIXELS:
+    raise InputError(
+      f'an image of {width}x{height} pixels is too long to be resized to '
+      f'{side} on its short side: crop it first'
+    )
+  method = cv2.INTER_AREA if side < short else cv2.INTER_CUBIC
+  return cv2.resize(image, (new_width, new_height), interpolation=method)
+
+
+def printable(path: str | os.PathLike) -> str:
+  """A path as text that any terminal and any UTF-8 file can take.
+
+  Args:
+    path: a path; its name may be no valid UTF-8.
+
+  Returns:
+    The path, bytes that are no UTF-8 written as `\\xNN`.
+  """
+  return os.fsencode(path).decode('utf-8', 'backslashreplace')
+
+
+def _bytes_of(path: str | os.PathLike) -> bytes:
+  """The content of a file."""
+  try:
+    return pathlib.Path(path).read_bytes()
+  except OSError as error:
+    reason = error.strerror or error
+    raise InputError(f'{printable(path)}: cannot read: {reason}') from error
