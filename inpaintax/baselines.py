@@ -97,7 +97,8 @@ def biharmonic(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
   biharmonic functions", arXiv:1707.06567.
   """
   _check(image, mask)
-  filled = restoration.inpaint_biharmonic(image, mask, channel_axis=-1)
+  blank = _blank(image, mask)
+  filled = restoration.inpaint_biharmonic(blank, mask, channel_axis=-1)
   filled = np.round(255 * np.clip(filled, 0, 1)).astype(np.uint8)
   return _composite(filled, image, mask)
 
@@ -112,9 +113,18 @@ BASELINES: dict[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
 
 def _opencv(image: np.ndarray, mask: np.ndarray, method: int) -> np.ndarray:
   _check(image, mask)
-  image = np.ascontiguousarray(image)
-  filled = cv2.inpaint(image, mask.astype(np.uint8), RADIUS, method)
+  blank = _blank(image, mask)
+  filled = cv2.inpaint(blank, mask.astype(np.uint8), RADIUS, method)
   return _composite(filled, image, mask)
+
+
+def _blank(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
+  """A writable copy without what is under the mask.
+
+  OpenCV reads missing pixels where a hole touches the image's border; which
+  grey they then have matters little, what the photograph has there must not.
+  """
+  return np.where(mask[..., None], np.uint8(128), image)
 
 
 def _check(image: np.ndarray, mask: np.ndarray) -> None:

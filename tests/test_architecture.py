@@ -24,6 +24,7 @@ ROOMS = (
   'restore',
   'baselines',
   'evaluate',
+  'logs',
   'loop',
 )
 FILE_LINES = 300

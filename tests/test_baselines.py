@@ -117,3 +117,14 @@ def test_smooth_fills_beat_the_mean_on_a_smooth_picture():
 
   for name in ('telea', 'ns', 'biharmonic'):
     assert error(name) < error('mean') / 2
+
+
+@every_baseline
+def test_nothing_under_the_mask_leaks_also_at_the_border(name):
+  image = np.random.default_rng(0).integers(0, 256, (24, 20, 3), np.uint8)
+  mask = np.zeros((24, 20), bool)
+  mask[:9, :7] = mask[15:, 12:] = True
+  other = np.where(mask[..., None], 255 - image, image)
+  image.setflags(write=False)
+  filled = baselines.BASELINES[name](image, mask)
+  np.testing.assert_array_equal(filled, baselines.BASELINES[name](other, mask))

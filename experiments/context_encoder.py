@@ -1,0 +1,209 @@
+"""Trains a context encoder: fills a hole from what surrounds it.
+
+  python -m experiments.context_encoder \
+    --flagfile=experiments/flags/quickstart.flags --workdir=runs/quickstart
+
+Flag files: `quickstart` (embedded photographs, two minutes), `imagenet64`,
+`deck`, `pathak_center`, `pathak_random`. `--adversarial_weight=0` trains with
+the reconstruction loss alone, without a discriminator.
+
+Source: Pathak et al. 2016, arXiv:1604.07379.
+"""
+
+import functools
+
+from absl import flags
+
+from experiments import holes, networks, program, training, validation
+
+_LOAD_SIZE = flags.DEFINE_integer(
+  'load_size', None, 'Short side to resize to before the crop; none: as it is.'
+)
+_FILL = flags.DEFINE_enum(
+  'fill',
+  'imagenet',
+  ['imagenet', 'pathak', 'data'],
+  "What holes are filled with: ImageNet's mean, the authors' constants (the"
+  ' same with the channels in another order), or the mean of --data.',
+)
+_RECONSTRUCTION = flags.DEFINE_enum(
+  'reconstruction', 'l2', ['l2', 'l1'], 'Reconstruction loss.'
+)
+_KNOWN_WEIGHT = flags.DEFINE_float(
+  'known_weight',
+  0.0,
+  'Weight of the predicted pixels outside the hole in it, those inside having'
+  " 1: 0 is the paper's masked loss, 1 the whole output, 10 the authors'"
+  ' overlap.',
+  lower_bound=0.0,
+)
+_ADVERSARIAL = flags.DEFINE_enum(
+  'adversarial',
+  'bce',
+  ['bce', 'least_squares', 'hinge'],
+  'Form of the adversarial loss.',
+)
+_ADVERSARIAL_WEIGHT = flags.DEFINE_float(
+  'adversarial_weight',
+  1e-3,
+  'Weight of the adversarial loss; reconstruction has the rest.',
+  lower_bound=0.0,
+  upper_bound=1.0,
+)
+_GEN_LR = flags.DEFINE_float('gen_lr', 2e-3, 'Adam rate of G.', lower_bound=0.0)
+_DISC_LR = flags.DEFINE_float(
+  'disc_lr', 2e-4, 'Adam rate of D.', lower_bound=0.0
+)
+_BETA1 = flags.DEFINE_float(
+  'beta1', 0.5, "Adam's first decay.", lower_bound=0.0, upper_bound=1.0
+)
+_DECAY = flags.DEFINE_float(
+  'decay',
+  0.0,
+  'Share of the run, at its end, over which both rates fall to zero.',
+  lower_bound=0.0,
+  upper_bound=1.0,
+)
+_INIT_FROM = flags.DEFINE_string(
+  'init_from',
+  None,
+  'Workdir of another run whose generator a new run starts from.',
+)
+
+
+def _corruption(masker, fill):
+  """`(keys, images) -> Sample`."""
+  import jax.numpy as jnp
+
+  from inpaintax.corruptions import masks
+  from inpaintax.types import Sample
+
+  def corrupt(keys, images):
+    mask = masker(keys, images.shape[1:3])
+    return Sample(masks.apply(images, mask, jnp.array(fill)), images, mask)
+
+  return corrupt
+
+
+def _rate(peak):
+  """Constant, then along a cosine to zero."""
+  import optax
+
+  tail = round(_DECAY.value * training.STEPS.value)
+  if not tail:
+    return peak
+  return optax.join_schedules(
+    [optax.constant_schedule(peak), optax.cosine_decay_schedule(peak, tail)],
+    [training.STEPS.value - tail],
+  )
+
+
+def _reconstruction():
+  """`(prediction, target, mask) -> [B]`."""
+  from inpaintax.losses import reconstruction
+
+  losses = {'l2': reconstruction.masked_l2, 'l1': reconstruction.masked_l1}
+  loss = losses[_RECONSTRUCTION.value]
+  weigh = functools.partial(
+    reconstruction.overlap_weights, weight=_KNOWN_WEIGHT.value
+  )
+  return lambda output, target, mask: loss(output, target, weigh(mask))
+
+
+def _other_generator(record):
+  """Parameters and statistics of the generator of --init_from."""
+  from inpaintax import checkpoints
+
+  trained = checkpoints.load_generator(_INIT_FROM.value)
+  wanted = {name: record[name] for name in ('generator', 'fill', 'hole')}
+  checkpoints.check_same_model(_INIT_FROM.value, trained.record, wanted)
+  return trained.variables['params'], trained.variables['batch_stats']
+
+
+def _training_run(record, corrupt, look):
+  """States and steps: with a discriminator, or without."""
+  import jax
+  import jax.numpy as jnp
+  import optax
+
+  from inpaintax import models
+  from inpaintax.losses.adversarial import ADVERSARIAL
+  from inpaintax.steps import compile as compiling
+  from inpaintax.steps import gan, supervised
+
+  size, seed = record['image_size'], training.SEED.value
+  image = jax.ShapeDtypeStruct((1, size, size, 3), jnp.float32)
+  gen_tx = optax.adam(_rate(_GEN_LR.value), b1=_BETA1.value)
+  disc_tx = optax.adam(_rate(_DISC_LR.value), b1=_BETA1.value)
+  weight = _ADVERSARIAL_WEIGHT.value
+
+  def init():
+    key, gen = jax.random.key(seed), models.build(record['generator'])
+    if weight:
+      disc = models.build(record['discriminator'])
+      state = gan.init_gan(key, gen, disc, gen_tx, disc_tx, image=image)
+    else:
+      state = supervised.init_supervised(key, gen, gen_tx, image=image)
+    if _INIT_FROM.value is None:
+      return state
+    params, stats = _other_generator(record)
+    return state._replace(gen=state.gen._replace(params=params, stats=stats))
+
+  def make_step(axis_name):
+    shared = {'reconstruction': _reconstruction(), 'axis_name': axis_name}
+    gen = models.build(record['generator'], axis_name=axis_name)
+    if weight:
+      disc = models.build(record['discriminator'], axis_name=axis_name)
+      step = gan.make_gan_step(
+        gen,
+        disc,
+        gen_tx,
+        disc_tx,
+        form=ADVERSARIAL[_ADVERSARIAL.value],
+        adversarial_weight=weight,
+        **shared,
+      )
+    else:
+      step = supervised.make_supervised_step(gen, gen_tx, **shared)
+    return compiling.with_corruption(
+      step, corrupt, seed=seed, axis_name=axis_name
+    )
+
+  return training.Run(record, init, make_step, look)
+
+
+def main():
+  """Reads the data, builds the run, trains."""
+  from inpaintax.corruptions import masks
+  from inpaintax.data import sources
+  from inpaintax.errors import InputError
+
+  networks.check()
+  size, load_size = networks.SIZE.value, _LOAD_SIZE.value
+  if load_size is not None and load_size < size:
+    raise InputError(f'--load_size={load_size} is below --size={size}.')
+  source = sources.open_source(training.DATA.value)
+  val_data = training.VAL_DATA.value
+  val_source = sources.open_source(val_data) if val_data else None
+  if _FILL.value == 'data':
+    fill = sources.mean_color(source)
+  else:
+    fill = masks.FILLS[_FILL.value]
+  record = networks.record(fill)
+  masker = holes.masker(size, hole=record['hole'])
+  workdir = training.check_workdir()
+  look = None
+  if val_source is not None:
+    look = validation.make_look(
+      str(workdir), record, masker, val_source, seed=training.SEED.value
+    )
+  training.train(
+    _training_run(record, _corruption(masker, fill), look),
+    source=source,
+    size=size,
+    load_size=load_size,
+  )
+
+
+if __name__ == '__main__':
+  program.run(main)

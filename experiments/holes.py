@@ -1,0 +1,63 @@
+"""The flags that say which pixels are missing, and what they mean."""
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+from absl import flags
+
+MASK = flags.DEFINE_string(
+  'mask', 'center', 'Holes: center, blocks, region, or folder:DIR of masks.'
+)
+MIN_SIDE = flags.DEFINE_integer(
+  'min_side',
+  None,
+  'Smallest side of --mask=blocks, pixels; default: a quarter of the image.',
+  lower_bound=1,
+)
+MAX_SIDE = flags.DEFINE_integer(
+  'max_side',
+  None,
+  'Largest side of --mask=blocks, pixels; default: half of the image.',
+  lower_bound=1,
+)
+MAX_BLOCKS = flags.DEFINE_integer(
+  'max_blocks', 1, 'Most blocks of --mask=blocks.', lower_bound=1
+)
+
+
+def masker(size: int, *, hole: int | None) -> Callable[..., Any]:
+  """What draws the masks that the flags ask for.
+
+  Args:
+    size: side of the images, pixels.
+    hole: side of the hole of --mask=center, pixels.
+
+  Returns:
+    `(keys, size) -> masks`, as the makers of `corruptions.masks`.
+
+  Raises:
+    InputError: the flags ask for what does not exist or cannot be.
+  """
+  from inpaintax.corruptions import banks, masks
+  from inpaintax.errors import InputError
+
+  kind, _, folder = MASK.value.partition(':')
+  if kind == 'folder' and folder:
+    bank = banks.load(folder, (size, size))
+    return functools.partial(masks.from_bank, bank=bank)
+  makers = {
+    'center': functools.partial(masks.center, hole=hole),
+    'blocks': functools.partial(
+      masks.random_blocks,
+      min_side=MIN_SIDE.value or size // 4,
+      max_side=MAX_SIDE.value or size // 2,
+      max_blocks=MAX_BLOCKS.value,
+    ),
+    'region': masks.random_region,
+  }
+  if MASK.value not in makers:
+    raise InputError(
+      f'--mask={MASK.value} is not center, blocks, region or folder:DIR.'
+    )
+  return makers[MASK.value]

@@ -1,0 +1,127 @@
+"""The flags that say what networks to train, and the record they make."""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from absl import flags
+
+from experiments import holes
+
+_MODEL = flags.DEFINE_enum(
+  'model', 'pathak', ['pathak', 'deck'], "Pathak's networks or the slides'."
+)
+SIZE = flags.DEFINE_integer(
+  'size', 64, 'Side of the training crops, pixels.', lower_bound=16
+)
+_WIDTH = flags.DEFINE_integer(
+  'width', 64, "Channels of the generator's first map.", lower_bound=1
+)
+_DISC_WIDTH = flags.DEFINE_integer(
+  'disc_width', 64, "Channels of the discriminator's first map.", lower_bound=1
+)
+_BOTTLENECK = flags.DEFINE_enum(
+  'bottleneck',
+  'conv',
+  ['conv', 'channelwise'],
+  "The authors' code's, or the paper's channel-wise dense layer.",
+)
+_BOTTLENECK_WIDTH = flags.DEFINE_integer(
+  'bottleneck_width', 4000, 'Channels of the conv bottleneck.', lower_bound=1
+)
+_SKIPS = flags.DEFINE_bool(
+  'skips', False, "Join the encoder's maps to the decoder's (not published)."
+)
+_OVERLAP = flags.DEFINE_integer(
+  'overlap',
+  0,
+  'Known pixels on each side of a centre block that are predicted too.',
+  lower_bound=0,
+)
+
+
+def _block():
+  """Side of the predicted block; None: the whole image."""
+  if _MODEL.value == 'deck':
+    return SIZE.value // 4
+  return SIZE.value // 2 if holes.MASK.value == 'center' else None
+
+
+def _widths(width, side):
+  """Channels of maps from 4x4 up to below `side`: (8, 4, 2, 1, 1) times."""
+  count = round(math.log2(side / 4))
+  return [width * max(1, 2 ** (3 - i)) for i in range(count)]
+
+
+def check() -> None:
+  """Refuses flags that no network can be built from.
+
+  Raises:
+    InputError: says which, and what would do.
+  """
+  from inpaintax.errors import InputError
+
+  size, overlap = SIZE.value, _OVERLAP.value
+  if _MODEL.value == 'deck':
+    if size % 64:
+      raise InputError(f'--size={size}: the deck takes multiples of 64.')
+    if holes.MASK.value != 'center' and not (
+      holes.MASK.value == 'blocks'
+      and holes.MIN_SIDE.value == holes.MAX_SIDE.value == _block() - 2 * overlap
+      and holes.MAX_BLOCKS.value == 1
+    ):
+      raise InputError(
+        'the deck predicts one square block: --mask=center, or --mask=blocks'
+        f' with --max_blocks=1 and --min_side and --max_side of {_block()}'
+        ' less twice the --overlap.'
+      )
+  elif size & (size - 1):
+    raise InputError(f'--size={size}: use a power of two, such as 64 or 128.')
+  if overlap and _block() is None:
+    raise InputError(
+      f'--overlap={overlap} is for a centre block: --mask={holes.MASK.value}'
+      ' predicts the whole image.'
+    )
+  if overlap and 2 * overlap >= _block():
+    raise InputError(
+      f'--overlap={overlap} leaves nothing of the block of {_block()}.'
+    )
+
+
+def record(fill: Sequence[float]) -> dict[str, Any]:
+  """The model and its task, as every checkpoint has them.
+
+  Args:
+    fill: what holes are filled with, R, G, B in [-1, 1].
+
+  Returns:
+    Plain JSON, see `inpaintax.checkpoints.Trained`.
+  """
+  size, block = SIZE.value, _block()
+  task = {
+    'image_size': size,
+    'block': block,
+    'mask': holes.MASK.value,
+    'hole': block - 2 * _OVERLAP.value if block else None,
+    'fill': list(fill),
+  }
+  if _MODEL.value == 'deck':
+    generator = {'name': 'deck_generator', 'options': {}}
+    discriminator = {'name': 'deck_discriminator', 'options': {}}
+    return task | {'generator': generator, 'discriminator': discriminator}
+  encoder = _widths(_WIDTH.value, size)[::-1]
+  decoder = _widths(_WIDTH.value, block or size)
+  disc = _widths(_DISC_WIDTH.value, block or size)[::-1]
+  options = {
+    'encoder_widths': encoder,
+    'decoder_widths': decoder,
+    'bottleneck': _BOTTLENECK.value,
+    'bottleneck_width': _BOTTLENECK_WIDTH.value,
+    'skips': _SKIPS.value,
+  }
+  generator = {'name': 'context_generator', 'options': options}
+  discriminator = {
+    'name': 'context_discriminator',
+    'options': {'widths': disc},
+  }
+  return task | {'generator': generator, 'discriminator': discriminator}

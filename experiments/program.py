@@ -1,0 +1,72 @@
+"""What every program shares: how it starts, and how it ends.
+
+Exit codes: 0 done; 1 flags (absl's own); 2 bad input, configuration or data;
+3 diverged; 4 finished, but some items failed; 5 out of memory or disk; 6 no
+usable checkpoint; 70 a fault of ours; 130 SIGINT; 143 SIGTERM. The last line
+on stderr starts `inpaintax:` and says what, where, and what to do.
+"""
+
+import errno
+import os
+import sys
+import traceback
+from collections.abc import Callable
+
+from absl import app, flags, logging
+
+from inpaintax import errors
+
+_DEBUG = flags.DEFINE_bool('debug', False, 'Show the traceback of an error.')
+
+
+def run(main: Callable[[], None]) -> None:
+  """Runs a program: parses flags, turns errors into exit codes.
+
+  Args:
+    main: the program, called without arguments once flags are parsed.
+  """
+
+  def guarded(argv):
+    if len(argv) > 1:
+      raise app.UsageError(f'Unexpected arguments: {" ".join(argv[1:])}')
+    if not _DEBUG.value:
+      logging.set_verbosity(logging.WARNING)  # Orbax tells of each step.
+    try:
+      main()
+    except (Exception, KeyboardInterrupt) as error:
+      if _DEBUG.value:
+        traceback.print_exc()
+      code, message = _verdict(error)
+      sys.stdout.flush()
+      print(f'inpaintax: {message}', file=sys.stderr, flush=True)
+      # Not sys.exit: threads that load data would be waited for.
+      sys.stderr.flush()
+      os._exit(code)
+
+  os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')
+  # What was compiled once need not be compiled again by the next run.
+  cache = os.environ.get('XDG_CACHE_HOME') or os.path.expanduser('~/.cache')
+  os.environ.setdefault(
+    'JAX_COMPILATION_CACHE_DIR', os.path.join(cache, 'inpaintax', 'jax')
+  )
+  app.run(guarded)
+
+
+def _verdict(error: BaseException) -> tuple[int, str]:
+  message = ' '.join(str(error).split())
+  if isinstance(error, KeyboardInterrupt):
+    return 130, 'interrupted.'
+  if isinstance(error, errors.ItemsFailedError):
+    return 4, message
+  if isinstance(error, errors.DivergedError):
+    return 3, message
+  if isinstance(error, errors.CheckpointError):
+    return 6, message
+  if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+    return 5, f'no space left: {message}. Free some, or choose another place.'
+  if isinstance(error, MemoryError) or 'RESOURCE_EXHAUSTED' in message:
+    return 5, f'out of memory: {message[:200]} Try a smaller --batch_size.'
+  if isinstance(error, (ValueError, OSError)):
+    return 2, message
+  name = type(error).__name__
+  return 70, f'{name}: {message} (a fault of ours; --debug shows where)'

@@ -1,0 +1,182 @@
+"""What every training program shares: its flags, its workdir, its course."""
+
+import math
+import os
+import pathlib
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from absl import flags
+
+WORKDIR = flags.DEFINE_string(
+  'workdir',
+  None,
+  'Folder of the run: flags, logs, checkpoints, pictures. The same command on'
+  ' the same folder goes on where it stopped.',
+  required=True,
+)
+DATA = flags.DEFINE_string(
+  'data',
+  'photos:train',
+  'Training photographs: photos, folder:DIR, tar:GLOB or tfds:NAME:SPLIT, with'
+  ' a slice if wanted: folder:DIR[500:].',
+)
+VAL_DATA = flags.DEFINE_string(
+  'val_data', None, 'Validation photographs, like --data; none if not given.'
+)
+STEPS = flags.DEFINE_integer('steps', 10_000, 'Updates in all.', lower_bound=1)
+BATCH_SIZE = flags.DEFINE_integer(
+  'batch_size', 64, 'Images in a batch, over all devices.', lower_bound=1
+)
+SEED = flags.DEFINE_integer(
+  'seed',
+  0,
+  'Root of every random choice.',
+  lower_bound=0,
+  upper_bound=2**32 - 1,
+)
+CHECKPOINT_EVERY = flags.DEFINE_integer(
+  'checkpoint_every', 1000, 'Updates between checkpoints.', lower_bound=1
+)
+IMAGE_EVERY = flags.DEFINE_integer(
+  'image_every',
+  1000,
+  'Updates between looks at the validation data.',
+  lower_bound=1,
+)
+LOG_EVERY = flags.DEFINE_integer(
+  'log_every', 100, 'Updates between lines of metrics.', lower_bound=1
+)
+PARALLEL = flags.DEFINE_enum(
+  'parallel',
+  'auto',
+  ['auto', 'jit', 'pmap'],
+  'How a batch is split over the devices: jit over a mesh of all of them, or'
+  ' pmap. auto: jit, over as many as divide the batch.',
+)
+
+_AXIS = 'devices'
+
+
+class Run(NamedTuple):
+  """One training run, as a program hands it to `train`.
+
+  Attributes:
+    record: plain JSON that describes the model, saved with each checkpoint.
+    init: `() -> state` on the default device.
+    make_step: `(axis_name) -> step(state, uint8 batch)`.
+    look: `(step, state, log) -> None`, at each --image_every; or None.
+  """
+
+  record: dict[str, Any]
+  init: Callable[[], Any]
+  make_step: Callable[[str | None], Any]
+  look: Callable[[int, Any, Any], None] | None
+
+
+def check_workdir() -> pathlib.Path:
+  """Makes the workdir and writes flags.txt there.
+
+  Returns:
+    Its path.
+
+  Raises:
+    InputError: it cannot be made or written to.
+  """
+  from inpaintax.errors import InputError
+
+  workdir = pathlib.Path(WORKDIR.value)
+  try:
+    workdir.mkdir(parents=True, exist_ok=True)
+    (workdir / 'flags.txt').write_text(_flags_text())
+  except OSError as error:
+    raise InputError(
+      f'--workdir={workdir} cannot be written to: {error.strerror}.'
+    ) from error
+  return workdir
+
+
+def train(run: Run, *, source: Any, size: int, load_size: int | None) -> None:
+  """Trains, or goes on training, until --steps.
+
+  Args:
+    run: the model, its state and its step.
+    source: training photographs.
+    size: side of the crops, pixels.
+    load_size: short side before the crop, or None.
+  """
+  from inpaintax import checkpoints, logs, loop
+  from inpaintax.data import batches
+  from inpaintax.steps import compile as compiling
+
+  steps, batch_size = STEPS.value, BATCH_SIZE.value
+  axis_name = _AXIS if PARALLEL.value == 'pmap' else None
+  compiled = compiling.compile_step(
+    run.make_step(axis_name), axis_name=axis_name, devices=_devices()
+  )
+  stream = batches.train_batches(
+    source,
+    batch_size=batch_size,
+    size=size,
+    seed=SEED.value,
+    load_size=load_size,
+  )
+  with checkpoints.Checkpoints(WORKDIR.value) as saver:
+    state = compiled.place_state(run.init())
+    saved = saver.restore(state, record=run.record)
+    if saved is not None:
+      state = saved.state
+      stream.set_state(saved.position)
+    step = int(state.step)
+    if step >= steps:
+      print(f'{WORKDIR.value} is already at step {step} of {steps}.')
+      return
+
+    def save(step, state, metrics):
+      loop.check_finite(step, state, metrics)
+      position = stream.get_state()
+      saver.save(step, state, record=run.record, position=position)
+
+    with logs.Log(
+      WORKDIR.value, step=step, steps=steps, batch_size=batch_size
+    ) as log:
+
+      def tell(step, state, metrics):
+        loop.check_finite(step, state, metrics)
+        log.write(step, metrics)
+        log.say(step, metrics)
+
+      hooks = [
+        loop.every(LOG_EVERY.value, tell, last=steps),
+        loop.every(CHECKPOINT_EVERY.value, save, last=steps),
+      ]
+      if run.look is not None:
+        look = lambda step, state, _: run.look(step, state, log)
+        hooks.append(loop.every(IMAGE_EVERY.value, look, last=steps))
+      loop.fit(state, compiled, stream, start=step, steps=steps, hooks=hooks)
+
+
+def _devices():
+  """How many devices share a batch."""
+  import jax
+
+  from inpaintax.errors import InputError
+
+  count, batch_size = jax.local_device_count(), BATCH_SIZE.value
+  if PARALLEL.value == 'auto':
+    return math.gcd(count, batch_size)
+  if batch_size % count:
+    raise InputError(
+      f'--batch_size={batch_size} does not divide by the {count} devices: use'
+      f' a multiple of {count}, or --parallel=auto.'
+    )
+  return count
+
+
+def _flags_text():
+  """All flags of the programs, as a file that replays the run."""
+  lines = []
+  for module, found in sorted(flags.FLAGS.flags_by_module_dict().items()):
+    if 'experiments' in module or module == os.sys.argv[0]:
+      lines += [flag.serialize() for flag in found if flag.value is not None]
+  return '\n'.join(line for line in lines if line) + '\n'

@@ -1,0 +1,124 @@
+"""An evaluation as files: for programs, for people, and for the eye."""
+
+import csv
+import io
+import json
+import os
+import pathlib
+from typing import Any
+
+from inpaintax import images
+from inpaintax.evaluate import Evaluation
+from inpaintax.images import grids
+
+HEADINGS = (
+  'method',
+  'L1 %',
+  'L2 %',
+  'PSNR dB [95 %]',
+  'PSNR of mean',
+  'SSIM',
+  'sharpness',
+  'ms/image',
+)
+
+
+def cells(row: dict[str, Any]) -> list[str]:
+  """A row of figures as text, under `HEADINGS`.
+
+  Args:
+    row: of `Evaluation.rows`.
+
+  Returns:
+    As many texts as there are headings.
+  """
+  low, high = row['psnr_db_ci95']
+  sharpness = row['sharpness']
+  return [
+    row['method'],
+    f'{row["l1_percent"]:.2f}',
+    f'{row["l2_percent"]:.2f}',
+    f'{row["psnr_db"]:.2f} [{low:.2f}, {high:.2f}]',
+    f'{row["psnr_of_mean_db"]:.2f}',
+    f'{row["ssim"]:.3f}',
+    '–' if sharpness is None else f'{sharpness:.3f}',
+    f'{1000 * row["seconds_per_image"]:.2f}',
+  ]
+
+
+def write(
+  folder: str | os.PathLike[str],
+  evaluation: Evaluation,
+  about: dict[str, Any],
+) -> pathlib.Path:
+  """Writes `per_image.csv`, `grid.png`, `results.md` and `results.json`.
+
+  Each appears under its name when it is complete, `results.json` last.
+
+  Args:
+    folder: where to; made if it is not there.
+    evaluation: what was measured.
+    about: plain JSON, how it was measured: goes into `results.json` beside `n`
+      and `rows`, and into `results.md`.
+
+  Returns:
+    The path of the grid.
+
+  Raises:
+    OSError: a file cannot be written.
+  """
+  folder = pathlib.Path(folder)
+  folder.mkdir(parents=True, exist_ok=True)
+  grid = folder / 'grid.png'
+  if len(evaluation.pictures[0][1]):
+    images.write(grid, grids.picture_grid(evaluation.pictures))
+  _write(folder / 'per_image.csv', _csv(evaluation))
+  _write(folder / 'results.md', _markdown(evaluation, about))
+  results = {'n': len(evaluation.names), 'rows': evaluation.rows, **about}
+  text = json.dumps(results, indent=2, allow_nan=False, ensure_ascii=False)
+  _write(folder / 'results.json', text + '\n')
+  return grid
+
+
+def _csv(evaluation: Evaluation) -> str:
+  out = io.StringIO()
+  writer = csv.writer(out, lineterminator='\n')
+  for method, figures in evaluation.per_image.items():
+    if not out.tell():
+      writer.writerow(['image', 'method', *figures])
+    for number, name in enumerate(evaluation.names):
+      values = [f'{values[number]:.9g}' for values in figures.values()]
+      writer.writerow([name, method, *values])
+  return out.getvalue()
+
+
+def _markdown(evaluation: Evaluation, about: dict[str, Any]) -> str:
+  lines = [
+    f'# {len(evaluation.names)} images',
+    '',
+    '| ' + ' | '.join(HEADINGS) + ' |',
+    '| --- ' + '| ---: ' * (len(HEADINGS) - 1) + '|',
+    *('| ' + ' | '.join(cells(row)) + ' |' for row in evaluation.rows),
+    '',
+    'Inside the hole, on the composite, on [0, 1] pixels rounded to 8 bit. PSNR'
+    " is the mean of the images' own, with a 95 % bootstrap interval over"
+    ' images; "PSNR of mean" belongs to the mean L2. Sharpness: gradient'
+    " magnitude, divided by the original's.",
+    '',
+    '![Original, masked, and each method](grid.png)',
+    '',
+  ]
+  for key, value in about.items():
+    text = value if isinstance(value, str) else json.dumps(value)
+    lines.append(f'- {key}: `{text}`')
+  return '\n'.join(lines) + '\n'
+
+
+def _write(path: pathlib.Path, text: str) -> None:
+  """Writes a file that is never seen half-written."""
+  part = path.with_name(f'.{path.name}.{os.getpid()}')
+  try:
+    part.write_text(text, encoding='utf-8')
+    os.replace(part, path)
+  finally:
+    part.unlink(missing_ok=True)

@@ -1,0 +1,81 @@
+"""The training loop. It knows no model."""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from inpaintax.errors import DivergedError
+from inpaintax.steps.compile import Compiled
+from inpaintax.types import Metrics
+
+Hook = Callable[[int, Any, Metrics], None]
+
+
+def fit(
+  state: Any,
+  compiled: Compiled,
+  batches: Iterator[np.ndarray],
+  *,
+  start: int,
+  steps: int,
+  hooks: Sequence[Hook] = (),
+) -> Any:
+  """Trains.
+
+  Args:
+    state: on the devices (`compiled.place_state`); used up.
+    compiled: the step.
+    batches: host batches, from where `start` updates have left them.
+    start: updates done.
+    steps: updates wanted in all.
+    hooks: called after each update as `hook(updates done, state, metrics)`; a
+      hook that reads a value waits for the device, so wrap it in `every`.
+
+  Returns:
+    The state after the last update.
+  """
+  for step in range(start + 1, steps + 1):
+    state, metrics = compiled.step(state, compiled.place(next(batches)))
+    for hook in hooks:
+      hook(step, state, metrics)
+  return state
+
+
+def every(interval: int, hook: Hook, *, last: int) -> Hook:
+  """Calls a hook at every multiple of an interval, and at the end.
+
+  Args:
+    interval: updates between two calls; 0: only at the end.
+    hook: what to call.
+    last: the run's last update.
+
+  Returns:
+    The hook to give to `fit`.
+  """
+
+  def sometimes(step: int, state: Any, metrics: Metrics) -> None:
+    if step == last or (interval and step % interval == 0):
+      hook(step, state, metrics)
+
+  return sometimes
+
+
+def check_finite(step: int, state: Any, metrics: Metrics) -> None:
+  """A hook that stops a run which has diverged.
+
+  Args:
+    step: updates done.
+    state: not looked at.
+    metrics: of this update.
+
+  Raises:
+    DivergedError: a metric is not finite.
+  """
+  del state
+  for name, value in metrics.items():
+    if not np.isfinite(value):
+      raise DivergedError(
+        f'{name} is {float(value)} at step {step}: lower the learning rate'
+        ' and start again from an earlier checkpoint.'
+      )

@@ -1,0 +1,44 @@
+"""Models: one file per paper, and the names under which records know them.
+
+A record `{'name': ..., 'options': {...}}`, plain JSON, describes a module; it
+is saved with every checkpoint, so that a checkpoint alone is enough.
+"""
+
+from typing import Any
+
+from flax import linen as nn
+
+from inpaintax.models import context_encoder, deck
+
+MODELS: dict[str, type[nn.Module]] = {
+  'context_generator': context_encoder.ContextGenerator,
+  'context_discriminator': context_encoder.ContextDiscriminator,
+  'deck_generator': deck.DeckGenerator,
+  'deck_discriminator': deck.DeckDiscriminator,
+}
+
+
+def build(record: dict[str, Any], *, axis_name: str | None = None) -> nn.Module:
+  """Builds the module that a record describes.
+
+  Args:
+    record: `{'name': one of MODELS, 'options': its keyword options}`.
+    axis_name: pmapped axis that shares batch statistics, or None.
+
+  Returns:
+    The module, without parameters.
+
+  Raises:
+    ValueError: the name is not known, or an option does not exist.
+
+  >>> build({'name': 'context_discriminator', 'options': {'widths': [8, 16]}})
+  ... # doctest: +ELLIPSIS
+  ContextDiscriminator(...
+  """
+  name, options = record['name'], record['options']
+  if name not in MODELS:
+    raise ValueError(f'unknown model {name!r}, known: {", ".join(MODELS)}.')
+  try:
+    return MODELS[name](**options, axis_name=axis_name)
+  except TypeError as error:
+    raise ValueError(f'options of {name} do not fit: {error}.') from error

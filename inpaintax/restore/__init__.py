@@ -1,0 +1,202 @@
+"""A trained generator on images of the user's own; uint8 in, uint8 out.
+
+Known pixels come back bit for bit: what the network gives is rounded to 8 bit
+and put into the hole, and nowhere else.
+
+A model takes images of one size. In an image of any size each hole is filled in
+a window of that size around it: `restore.windows`.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from inpaintax import checkpoints, images, models
+from inpaintax.corruptions import masks
+from inpaintax.errors import CheckpointError, InputError
+from inpaintax.restore import windows
+
+# Windows in memory at a time.
+_WINDOWS = 64
+
+
+class Filler(NamedTuple):
+  """What fills holes in images of one size.
+
+  Attributes:
+    fill: takes images, uint8 `[B, size, size, 3]`, and masks, bool `[B, size,
+      size]`, True = missing; returns uint8 composites of the images' shape.
+    size: side of the images, pixels.
+    hole: side of the square in their centre outside of which nothing may be
+      missing; None: any pixel may be.
+  """
+
+  fill: Callable[[np.ndarray, np.ndarray], np.ndarray]
+  size: int
+  hole: int | None
+
+
+def make_filler(
+  trained: checkpoints.Trained, *, batch_size: int = 16
+) -> Filler:
+  """Compiles a trained generator into what fills holes.
+
+  A model trained on centre holes sees the whole centre erased, as in training,
+  however little of it is missing.
+
+  Args:
+    trained: the generator.
+    batch_size: most images filled at a time. Fewer are filled up to a power of
+      two, so that there are few shapes to compile for.
+
+  Returns:
+    The filler. Its `fill` takes any number of images; it raises InputError for
+    a mask outside the square, and CheckpointError where the model's output is
+    not finite.
+
+  Raises:
+    ValueError: the record names no known model.
+
+  Source: Pathak et al. 2016, "Context Encoders", arXiv:1604.07379, sec. 3.3. As
+  there, of an overlapping block only the erased part is used.
+  """
+  record = trained.record
+  size, hole = record['image_size'], record['hole']
+  generator = models.build(record['generator'])
+  colour = jnp.asarray(record['fill'], jnp.float32)
+  square = windows.square(size, size if hole is None else hole)
+  variables = jax.device_put(trained.variables)
+
+  @jax.jit
+  def run(
+    variables: dict[str, Any], batch: jax.Array, missing: jax.Array
+  ) -> tuple[jax.Array, jax.Array]:
+    unseen = missing if hole is None else missing | square[None]
+    unseen = unseen[..., None].astype(jnp.float32)
+    observed = masks.apply(images.to_float(batch), unseen, colour)
+    output: Any = generator.apply(variables, observed, unseen, train=False)
+    edge = (size - output.shape[1]) // 2
+    whole = jnp.pad(output, ((0, 0), (edge, edge), (edge, edge), (0, 0)))
+    filled = jnp.where(missing[..., None], images.to_uint8(whole), batch)
+    return filled, jnp.isfinite(output).all()
+
+  def fill(batch: np.ndarray, missing: np.ndarray) -> np.ndarray:
+    _check_batch(batch, missing, size)
+    if (missing & ~square).any():
+      raise InputError(
+        f'this model fills only the {hole}x{hole} pixels in the centre of its'
+        f' {size}x{size}: missing pixels lie outside of them.'
+      )
+    out = np.empty_like(batch)
+    for start in range(0, len(batch), batch_size):
+      part = slice(start, start + batch_size)
+      count = len(batch[part])
+      rows = min(batch_size, 1 << (count - 1).bit_length())
+      filled, finite = run(
+        variables, _padded(batch[part], rows), _padded(missing[part], rows)
+      )
+      if not finite:
+        raise CheckpointError(
+          f'the model of step {trained.step} gives values that are not finite:'
+          ' its training has diverged.'
+        )
+      out[part] = np.asarray(filled)[:count]
+    return out
+
+  return Filler(fill, size, hole)
+
+
+def fill_image(
+  image: np.ndarray, mask: np.ndarray, filler: Filler
+) -> np.ndarray:
+  """Fills the holes of an image of any size, each at its own place.
+
+  Args:
+    image: uint8 `[H, W, 3]`.
+    mask: bool `[H, W]`, True = missing.
+    filler: fills images of one size.
+
+  Returns:
+    uint8 `[H, W, 3]`, a new array; equal to `image` outside the mask.
+
+  Raises:
+    InputError: mask and image differ in size, nothing is known, or a hole does
+      not fit into what the model fills; the message names hole and limit.
+    ValueError: a type differs from the above.
+  """
+  check_mask(image, mask)
+  size, side = filler.size, filler.hole or filler.size
+  groups, boxes = windows.group(mask, side)
+  starts = [
+    windows.place(box, mask.shape, size=size, side=side) for box in boxes
+  ]
+  out = image.copy()
+  for first in range(0, len(starts), _WINDOWS):
+    part = starts[first : first + _WINDOWS]
+    cuts = [
+      windows.cut(image, mask, start, size=size, side=side) for start in part
+    ]
+    batch, missing = (np.stack(x) for x in zip(*cuts, strict=True))
+    filled = filler.fill(batch, missing)
+    for number, (crop, (top, left)) in enumerate(
+      zip(filled, part, strict=True), first + 1
+    ):
+      at = np.s_[max(0, top) : top + size, max(0, left) : left + size]
+      own = groups[at] == number
+      # Of the window, what lies in the image.
+      crop = crop[max(0, -top) :, max(0, -left) :]
+      out[at][own] = crop[: own.shape[0], : own.shape[1]][own]
+  return out
+
+
+def check_mask(image: np.ndarray, mask: np.ndarray) -> None:
+  """Refuses a mask that no model can fill in an image.
+
+  Args:
+    image: uint8 `[H, W, 3]`.
+    mask: bool `[H, W]`, True = missing.
+
+  Raises:
+    InputError: mask and image differ in size, or nothing is known.
+    ValueError: a type differs from the above.
+  """
+  if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
+    raise ValueError(
+      f'image must be uint8 [H, W, 3], got {image.dtype} {image.shape}.'
+    )
+  if mask.dtype != bool or mask.ndim != 2:
+    raise ValueError(
+      f'mask must be bool [H, W], got {mask.dtype} {mask.shape}.'
+    )
+  if mask.shape != image.shape[:2]:
+    raise InputError(
+      f'the mask is {mask.shape[1]}x{mask.shape[0]} pixels, the image'
+      f' {image.shape[1]}x{image.shape[0]} (width x height): make them equal.'
+    )
+  if mask.all():
+    raise InputError(
+      'the mask marks every pixel as missing: nothing is left to go on. White'
+      ' is what to fill, black is what is known.'
+    )
+
+
+def _check_batch(batch: np.ndarray, missing: np.ndarray, size: int) -> None:
+  if batch.dtype != np.uint8 or batch.shape[1:] != (size, size, 3):
+    raise ValueError(
+      f'images must be uint8 [B, {size}, {size}, 3], got {batch.dtype}'
+      f' {batch.shape}.'
+    )
+  if missing.dtype != bool or missing.shape != batch.shape[:3]:
+    raise ValueError(
+      f'masks must be bool {batch.shape[:3]}, got {missing.dtype}'
+      f' {missing.shape}.'
+    )
+
+
+def _padded(rows: np.ndarray, count: int) -> np.ndarray:
+  """Zeros behind, up to `count` rows."""
+  more = np.zeros((count - len(rows), *rows.shape[1:]), rows.dtype)
+  return np.concatenate([rows, more])

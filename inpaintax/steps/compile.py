@@ -1,0 +1,128 @@
+"""Puts the corruption in front of a step and compiles it for all devices."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.sharding import AxisType, NamedSharding, PartitionSpec
+
+from inpaintax import images
+from inpaintax.types import Metrics, Sample
+
+AXIS = 'devices'
+
+Corrupt = Callable[[jax.Array, jax.Array], Sample]
+Step = Callable[[Any, Any], tuple[Any, Metrics]]
+
+
+class Compiled(NamedTuple):
+  """A compiled step and the way into it.
+
+  Attributes:
+    step: `(state, batch) -> (state, metrics)`; the state given may be used up
+      (it is under jit): do not look at it again.
+    place: a host batch, uint8 `[B, H, W, C]`, to the devices. ValueError if B
+      does not divide by their number.
+    place_state: a state to the devices.
+  """
+
+  step: Step
+  place: Callable[[np.ndarray], jax.Array]
+  place_state: Callable[[Any], Any]
+
+
+def sample_keys(
+  key: jax.Array, count: int, *, axis_name: str | None = None
+) -> jax.Array:
+  """A key for each image, from its index in the global batch.
+
+  Args:
+    key: typed PRNG key of the step.
+    count: images on this device (all of them outside pmap).
+    axis_name: the pmapped axis or None.
+
+  Returns:
+    Keys `[count]`; the same however the batch is split.
+  """
+  first = 0 if axis_name is None else jax.lax.axis_index(axis_name) * count
+  return jax.vmap(jax.random.fold_in, (None, 0))(key, first + jnp.arange(count))
+
+
+def with_corruption(
+  step: Step, corrupt: Corrupt, *, seed: int, axis_name: str | None = None
+) -> Step:
+  """Makes a step on samples one on uint8 batches.
+
+  Every random choice is a function of (seed, step, index in the global batch),
+  so a resumed run, or one on other devices, draws the same.
+
+  Args:
+    step: `(state, sample)`; the state has `step`.
+    corrupt: `(keys [B], images float32 [B, H, W, C] in [-1, 1]) -> Sample`.
+    seed: root of the masks and noise.
+    axis_name: the pmapped axis or None.
+
+  Returns:
+    `(state, uint8 [B, H, W, C]) -> (state, metrics)`, not yet compiled.
+  """
+
+  def corrupted(state: Any, batch: jax.Array) -> tuple[Any, Metrics]:
+    key = jax.random.fold_in(jax.random.key(seed), state.step)
+    keys = sample_keys(key, len(batch), axis_name=axis_name)
+    return step(state, corrupt(keys, images.to_float(batch)))
+
+  return corrupted
+
+
+def compile_step(
+  step: Step, *, axis_name: str | None = None, devices: int | None = None
+) -> Compiled:
+  """Compiles with jit over a mesh of devices, or with pmap.
+
+  Args:
+    step: pure, `(state, batch) -> (state, metrics)`. Under jit it sees the
+      global batch; under pmap, its device's part.
+    axis_name: None for jit; or the axis that `step` averages over: pmap.
+    devices: how many to use, of the local ones; None: all.
+
+  Returns:
+    The compiled step with its placements.
+
+  Raises:
+    ValueError: there are not that many devices.
+  """
+  count = jax.local_device_count() if devices is None else devices
+  chosen = jax.local_devices()[:count]
+  if len(chosen) < count or count < 1:
+    raise ValueError(f'{count} devices wanted, {len(chosen)} present.')
+  mesh = jax.make_mesh(
+    (count,), (AXIS,), axis_types=(AxisType.Auto,), devices=chosen
+  )
+  whole = NamedSharding(mesh, PartitionSpec())
+  split = NamedSharding(mesh, PartitionSpec(AXIS))
+  place_state = lambda state: jax.device_put(state, whole)
+
+  def place(batch: np.ndarray) -> jax.Array:
+    if len(batch) % count:
+      raise ValueError(
+        f'a batch of {len(batch)} does not divide by {count} devices.'
+      )
+    if axis_name is not None:
+      batch = batch.reshape(count, -1, *batch.shape[1:])
+    return jax.device_put(batch, split)
+
+  if axis_name is None:
+    compiled = jax.jit(
+      step,
+      donate_argnums=0,
+      in_shardings=(whole, split),
+      out_shardings=(whole, whole),
+    )
+    return Compiled(compiled, place, place_state)
+  # The state has no device axis: broadcast in, one copy out, saved as it is.
+  mapped = jax.pmap(
+    step, axis_name, in_axes=(None, 0), out_axes=None, devices=chosen
+  )
+  return Compiled(mapped, place, place_state)

@@ -1,0 +1,112 @@
+"""Training on a reconstruction loss alone."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import chex
+import jax
+import jax.numpy as jnp
+import optax
+from flax import linen as nn
+
+from inpaintax.models import blocks
+from inpaintax.steps import player
+from inpaintax.types import Metrics, Sample
+
+Reconstruction = Callable[[jax.Array, jax.Array, jax.Array], jax.Array]
+
+
+class SupervisedState(NamedTuple):
+  """State of a network trained alone.
+
+  Attributes:
+    step: int32 scalar, updates done.
+    gen: the network.
+  """
+
+  step: jax.Array
+  gen: player.Player
+
+
+def init_supervised(
+  key: jax.Array,
+  model: nn.Module,
+  tx: optax.GradientTransformation,
+  *,
+  image: jax.ShapeDtypeStruct,
+) -> SupervisedState:
+  """State before the first update.
+
+  Args:
+    key: typed PRNG key.
+    model: called `(observed, mask, train=...)`.
+    tx: its optimiser.
+    image: shape and type of a batch of images, `[B, H, W, C]`; B may be small.
+
+  Returns:
+    The state.
+  """
+  mask = jax.ShapeDtypeStruct((*image.shape[:3], 1), image.dtype)
+  gen = player.init_player(key, model, tx, image, mask)
+  return SupervisedState(jnp.int32(0), gen)
+
+
+def make_supervised_step(
+  model: nn.Module,
+  tx: optax.GradientTransformation,
+  *,
+  reconstruction: Reconstruction,
+  axis_name: str | None = None,
+) -> Callable[[SupervisedState, Sample], tuple[SupervisedState, Metrics]]:
+  """Builds a pure `step(state, sample)`.
+
+  Args:
+    model: called `(observed, mask, train=...)`; its output is compared with
+      the target, or with its block around the hole if it is smaller.
+    tx: its optimiser.
+    reconstruction: `(prediction, target, mask) -> [B]`.
+    axis_name: the pmapped axis or None; give the module the same one.
+
+  Returns:
+    The step. Metrics: `gen/rec`.
+  """
+
+  def step(
+    state: SupervisedState, sample: Sample
+  ) -> tuple[SupervisedState, Metrics]:
+    def loss(params: chex.ArrayTree) -> tuple[jax.Array, Any]:
+      out, stats = player.run(
+        model, state.gen._replace(params=params), sample.observed, sample.mask
+      )
+      target, mask = predicted_part(out, sample)
+      return reconstruction(out, target, mask).mean(), stats
+
+    grad = jax.value_and_grad(loss, has_aux=True)
+    (value, stats), grads = grad(state.gen.params)
+    gen = player.move(state.gen, tx, grads, stats, axis_name=axis_name)
+    metrics = player.mean_over({'gen/rec': value}, axis_name)
+    return SupervisedState(state.step + 1, gen), metrics
+
+  return step
+
+
+def predicted_part(
+  output: jax.Array, sample: Sample
+) -> tuple[jax.Array, jax.Array]:
+  """What a network's output stands for: the whole image or the hole's block.
+
+  Args:
+    output: `[B, h, w, C]`.
+    sample: of images at least as large.
+
+  Returns:
+    (target, mask), cut to the output's height and width around the hole.
+  """
+  side = (output.shape[1], output.shape[2])
+  if side == sample.target.shape[1:3]:
+    return sample.target, sample.mask
+  corners = blocks.block_corners(sample.mask, side)
+  return (
+    blocks.cut(sample.target, corners, side),
+    blocks.cut(sample.mask, corners, side),
+  )
