@@ -27,14 +27,16 @@ _FILL = flags.DEFINE_enum(
   ' same with the channels in another order), or the mean of --data.',
 )
 _RECONSTRUCTION = flags.DEFINE_enum(
-  'reconstruction', 'l2', ['l2', 'l1'], 'Reconstruction loss.'
+  'reconstruction',
+  'masked_l2',
+  ['masked_l2', 'masked_l1', 'overlap_l2'],
+  "Reconstruction loss: inside the hole (the paper's), or over the whole output"
+  " with --known_weight (the authors' code).",
 )
 _KNOWN_WEIGHT = flags.DEFINE_float(
   'known_weight',
-  0.0,
-  'Weight of the predicted pixels outside the hole in it, those inside having'
-  " 1: 0 is the paper's masked loss, 1 the whole output, 10 the authors'"
-  ' overlap.',
+  10.0,
+  'Weight of known pixels in overlap_l2, missing ones having 1.',
   lower_bound=0.0,
 )
 _ADVERSARIAL = flags.DEFINE_enum(
@@ -64,6 +66,9 @@ _DECAY = flags.DEFINE_float(
   lower_bound=0.0,
   upper_bound=1.0,
 )
+# The key of the parameters, among the streams of a seed.
+_INIT = 0
+
 _INIT_FROM = flags.DEFINE_string(
   'init_from',
   None,
@@ -102,12 +107,14 @@ def _reconstruction():
   """`(prediction, target, mask) -> [B]`."""
   from inpaintax.losses import reconstruction
 
-  losses = {'l2': reconstruction.masked_l2, 'l1': reconstruction.masked_l1}
-  loss = losses[_RECONSTRUCTION.value]
-  weigh = functools.partial(
-    reconstruction.overlap_weights, weight=_KNOWN_WEIGHT.value
-  )
-  return lambda output, target, mask: loss(output, target, weigh(mask))
+  losses = {
+    'masked_l2': reconstruction.masked_l2,
+    'masked_l1': reconstruction.masked_l1,
+    'overlap_l2': functools.partial(
+      reconstruction.overlap_l2, known_weight=_KNOWN_WEIGHT.value
+    ),
+  }
+  return losses[_RECONSTRUCTION.value]
 
 
 def _other_generator(record):
@@ -138,7 +145,8 @@ def _training_run(record, corrupt, look):
   weight = _ADVERSARIAL_WEIGHT.value
 
   def init():
-    key, gen = jax.random.key(seed), models.build(record['generator'])
+    key = jax.random.fold_in(jax.random.key(seed), _INIT)
+    gen = models.build(record['generator'])
     if weight:
       disc = models.build(record['discriminator'])
       state = gan.init_gan(key, gen, disc, gen_tx, disc_tx, image=image)

@@ -31,7 +31,7 @@ def masker(size: int, *, hole: int | None) -> Callable[..., Any]:
 
   Args:
     size: side of the images, pixels.
-    hole: side of the hole of --mask=center, pixels.
+    hole: side of the hole of --mask=center, pixels; None: half the image's.
 
   Returns:
     `(keys, size) -> masks`, as the makers of `corruptions.masks`.
@@ -44,10 +44,10 @@ def masker(size: int, *, hole: int | None) -> Callable[..., Any]:
 
   kind, _, folder = MASK.value.partition(':')
   if kind == 'folder' and folder:
-    bank = banks.load(folder, (size, size))
+    bank: Any = banks.load(folder, (size, size))
     return functools.partial(masks.from_bank, bank=bank)
-  makers = {
-    'center': functools.partial(masks.center, hole=hole),
+  makers: dict[str, Callable[..., Any]] = {
+    'center': functools.partial(masks.center, hole=hole or size // 2),
     'blocks': functools.partial(
       masks.random_blocks,
       min_side=MIN_SIDE.value or size // 4,

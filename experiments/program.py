@@ -49,6 +49,7 @@ def run(main: Callable[[], None]) -> None:
   os.environ.setdefault(
     'JAX_COMPILATION_CACHE_DIR', os.path.join(cache, 'inpaintax', 'jax')
   )
+  os.environ.setdefault('JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS', '0.1')
   app.run(guarded)
 
 

@@ -1,11 +1,9 @@
 """Reconstruction losses: how far a prediction is from the true image.
 
-Each is a mean of per-pixel errors under some weights, `[B]`:
-
-  what counts           | weights
-  the hole (paper)      | `mask`
-  whole image           | ones (`jnp.ones_like(mask)`)
-  hole and its frame    | `overlap_weights(mask)`
+what counts                          | loss
+the hole (paper)                     | `masked_l2`, `masked_l1`
+the hole, and known pixels more      | `overlap_l2` (authors' code, centre)
+all pixels alike                     | `overlap_l2(..., known_weight=1)`
 """
 
 from collections.abc import Callable
@@ -27,8 +25,7 @@ def masked_l2(
   Args:
     prediction: network output, float `[B, H, W, C]`, in [-1, 1].
     target: true images; same shape, type and range.
-    mask: float `[B, H, W, 1]`, 1 where a pixel is missing, 0 where known; or
-      any other weights >= 0.
+    mask: float `[B, H, W, 1]`, 1 where a pixel is missing, 0 where known.
 
   Returns:
     `[B]`, squared intensity; 0 for an image without a hole.
@@ -44,7 +41,7 @@ def masked_l2(
   >>> masked_l2(0.5 * target, target, mask).tolist()
   [0.25]
   """
-  return _weighted_mean(jnp.square, prediction, target, mask)
+  return _mean_inside(jnp.square, prediction, target, mask)
 
 
 def masked_l1(
@@ -57,8 +54,7 @@ def masked_l1(
   Args:
     prediction: network output, float `[B, H, W, C]`, in [-1, 1].
     target: true images; same shape, type and range.
-    mask: float `[B, H, W, 1]`, 1 where a pixel is missing, 0 where known; or
-      any other weights >= 0.
+    mask: float `[B, H, W, 1]`, 1 where a pixel is missing, 0 where known.
 
   Returns:
     `[B]`, intensity; 0 for an image without a hole.
@@ -66,49 +62,61 @@ def masked_l1(
   Raises:
     AssertionError: a shape or type differs from the above.
   """
-  return _weighted_mean(jnp.abs, prediction, target, mask)
+  return _mean_inside(jnp.abs, prediction, target, mask)
 
 
-def overlap_weights(mask: jax.Array, *, weight: float = 10.0) -> jax.Array:
-  """Weights under which known pixels of a predicted block count more.
+def overlap_l2(
+  prediction: jax.Array,
+  target: jax.Array,
+  mask: jax.Array,
+  *,
+  known_weight: float = 10.0,
+) -> jax.Array:
+  """Mean squared error, in which known pixels have a weight of their own.
 
   The generator predicts a frame of known pixels around the hole too, so that
-  its block continues what surrounds it; errors on them weigh `weight` times
-  those in the hole. With `masked_l2` the result is a weighted mean: the
-  authors' code divides by the number of pixels instead, which is larger by a
-  constant factor (3.109375 for 4 pixels of overlap in a block of 64).
+  its block continues what surrounds it; there an error costs more. Divides by
+  the number of pixels and not by the sum of the weights, as the authors' code
+  does: a constant error e costs 3.109375 e^2 with 4 pixels of overlap in a
+  block of 64. Against the adversarial loss that factor matters.
 
   Args:
-    mask: the block's mask, float `[B, H, W, 1]`, 1 in the hole, 0 in the frame.
-    weight: of the frame, >= 0. 0 is the paper's loss, 1 a plain mean.
+    prediction: network output, float `[B, H, W, C]`, in [-1, 1].
+    target: true images; same shape, type and range.
+    mask: float `[B, H, W, 1]`, 1 where a pixel is missing, 0 where known.
+    known_weight: of known pixels, >= 0; missing ones have 1.
 
   Returns:
-    `[B, H, W, 1]`: 1 in the hole, `weight` elsewhere.
+    `[B]`, squared intensity.
 
   Raises:
     AssertionError: a shape or type differs from the above.
-    ValueError: `weight` is negative.
+    ValueError: `known_weight` is negative.
 
   Source: train.lua of Pathak et al. 2016, option overlapPred.
   """
-  if weight < 0:
-    raise ValueError(f'weight must not be negative, got {weight}.')
-  chex.assert_rank(mask, 4)
-  chex.assert_type(mask, float)
-  return mask + weight * (1 - mask)
+  if known_weight < 0:
+    raise ValueError(f'known_weight must not be negative, got {known_weight}.')
+  _check(prediction, target, mask)
+  weights = mask + known_weight * (1 - mask)
+  return (weights * jnp.square(prediction - target)).mean((1, 2, 3))
 
 
-def _weighted_mean(
+def _mean_inside(
   error: Callable[[jax.Array], jax.Array],
   prediction: jax.Array,
   target: jax.Array,
-  weights: jax.Array,
+  mask: jax.Array,
 ) -> jax.Array:
-  chex.assert_rank([prediction, target, weights], 4)
-  chex.assert_equal_shape([prediction, target])
-  chex.assert_shape(weights, (*prediction.shape[:3], 1))
-  chex.assert_type([prediction, target, weights], float)
-  total = weights.sum((1, 2, 3))
+  _check(prediction, target, mask)
+  area = mask.sum((1, 2, 3))
   # An image without a hole gives 0, not 0/0.
-  total = jnp.where(total > 0, total, 1.0) * prediction.shape[-1]
-  return (weights * error(prediction - target)).sum((1, 2, 3)) / total
+  area = jnp.where(area > 0, area, 1.0) * prediction.shape[-1]
+  return (mask * error(prediction - target)).sum((1, 2, 3)) / area
+
+
+def _check(prediction: jax.Array, target: jax.Array, mask: jax.Array) -> None:
+  chex.assert_rank([prediction, target, mask], 4)
+  chex.assert_equal_shape([prediction, target])
+  chex.assert_shape(mask, (*prediction.shape[:3], 1))
+  chex.assert_type([prediction, target, mask], float)

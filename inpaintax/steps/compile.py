@@ -12,6 +12,7 @@ from inpaintax import images
 from inpaintax.types import Metrics, Sample
 
 AXIS = 'devices'
+_CORRUPTION = 1  # Among the streams of a seed.
 
 Corrupt = Callable[[jax.Array, jax.Array], Sample]
 Step = Callable[[Any, Any], tuple[Any, Metrics]]
@@ -69,7 +70,9 @@ def with_corruption(
   """
 
   def corrupted(state: Any, batch: jax.Array) -> tuple[Any, Metrics]:
-    key = jax.random.fold_in(jax.random.key(seed), state.step)
+    # A stream of their own: a run's other keys come from the same seed.
+    root = jax.random.fold_in(jax.random.key(seed), _CORRUPTION)
+    key = jax.random.fold_in(root, state.step)
     keys = sample_keys(key, len(batch), axis_name=axis_name)
     return step(state, corrupt(keys, images.to_float(batch)))
 

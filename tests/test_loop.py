@@ -1,0 +1,121 @@
+import jax
+import numpy as np
+import pytest
+from jax import numpy as jnp
+
+from inpaintax import loop
+from inpaintax.errors import DivergedError
+from inpaintax.steps.compile import compile_step
+
+
+def counting():
+  """A compiled step that sums what it is given."""
+
+  def step(state, batch):
+    return state + batch.sum(), {'sum': batch.sum() + 0.0}
+
+  return compile_step(step, devices=2)
+
+
+def batches(start=0):
+  """Batches [n, n] for n = start, start + 1, …"""
+  while True:
+    yield np.full(2, start, np.int32)
+    start += 1
+
+
+def place(value):
+  return counting().place_state(jnp.int32(value))
+
+
+def test_fit_gives_each_batch_to_the_step_and_each_result_to_the_hooks():
+  seen = []
+  hooks = [
+    lambda step, state, metrics: seen.append(
+      (step, int(state), float(metrics['sum']))
+    ),
+    lambda step, *_: seen.append(step),
+  ]
+  final = loop.fit(
+    place(0), counting(), batches(), start=0, steps=3, hooks=hooks
+  )
+  # 0, then 2, then 4; hooks in the order given.
+  assert seen == [(1, 0, 0), 1, (2, 2, 2), 2, (3, 6, 4), 3]
+  assert int(final) == 6
+
+
+def test_fit_in_two_parts_is_fit_in_one():
+  first = loop.fit(place(0), counting(), batches(), start=0, steps=2)
+  steps = []
+  final = loop.fit(
+    first,
+    counting(),
+    batches(2),
+    start=2,
+    steps=5,
+    hooks=[lambda step, *_: steps.append(step)],
+  )
+  whole = loop.fit(place(0), counting(), batches(), start=0, steps=5)
+  assert steps == [3, 4, 5] and int(final) == int(whole) == 20
+
+
+@pytest.mark.parametrize('start', [3, 4])
+def test_fit_takes_no_batch_when_there_is_nothing_to_do(start):
+  def none():
+    pytest.fail('a batch was taken')
+    yield
+
+  assert loop.fit(7, counting(), none(), start=start, steps=3) == 7
+
+
+def test_fit_takes_no_batch_too_many():
+  # Else the position saved with the last step would be one too far.
+  source = batches()
+  loop.fit(place(0), counting(), source, start=0, steps=3)
+  assert next(source)[0] == 3
+
+
+@pytest.mark.parametrize(
+  'interval, last, expected',
+  [
+    (3, 8, [3, 6, 8]),
+    (4, 8, [4, 8]),
+    (0, 8, [8]),
+    (20, 8, [8]),
+    (1, 2, [1, 2]),
+  ],
+)
+def test_every_calls_at_its_multiples_and_at_the_end_once(
+  interval, last, expected
+):
+  called = []
+  hook = loop.every(interval, lambda *a: called.append(a), last=last)
+  for step in range(1, last + 1):
+    hook(step, 'state', 'metrics')
+  assert called == [(step, 'state', 'metrics') for step in expected]
+
+
+@pytest.mark.parametrize('value', [float('nan'), float('inf'), -np.inf])
+def test_check_finite_stops_a_run_that_has_diverged(value):
+  fine = {'gen/rec': jnp.float32(1), 'disc/loss': np.float32(-2)}
+  loop.check_finite(17, None, fine)
+  with pytest.raises(DivergedError, match=r'gen/adv is -?(nan|inf) at step 17'):
+    loop.check_finite(17, None, fine | {'gen/adv': jnp.float32(value)})
+
+
+def test_a_diverging_run_stops_at_the_step_that_shows_it():
+  def step(state, batch):
+    return state * 1e20, {'loss': state}
+
+  compiled, seen = compile_step(step, devices=1), []
+  with pytest.raises(DivergedError, match='at step 3'):
+    loop.fit(
+      compiled.place_state(jnp.float32(1)),
+      compiled,
+      batches(),
+      start=0,
+      steps=9,
+      hooks=[loop.check_finite, lambda step, *_: seen.append(step)],
+    )
+  assert seen == [1, 2]
+  assert not jax.config.jax_debug_nans
