@@ -96,7 +96,8 @@ def _rate(peak):
 
   tail = round(_DECAY.value * training.STEPS.value)
   if not tail:
-    return peak
+    # A schedule too: a run may go on with another --decay.
+    return optax.constant_schedule(peak)
   return optax.join_schedules(
     [optax.constant_schedule(peak), optax.cosine_decay_schedule(peak, tail)],
     [training.STEPS.value - tail],
@@ -144,7 +145,7 @@ def _training_run(record, corrupt, look):
   disc_tx = optax.adam(_rate(_DISC_LR.value), b1=_BETA1.value)
   weight = _ADVERSARIAL_WEIGHT.value
 
-  def init():
+  def init(new):
     key = jax.random.fold_in(jax.random.key(seed), _INIT)
     gen = models.build(record['generator'])
     if weight:
@@ -152,7 +153,7 @@ def _training_run(record, corrupt, look):
       state = gan.init_gan(key, gen, disc, gen_tx, disc_tx, image=image)
     else:
       state = supervised.init_supervised(key, gen, gen_tx, image=image)
-    if _INIT_FROM.value is None:
+    if not new or _INIT_FROM.value is None:
       return state
     params, stats = _other_generator(record)
     return state._replace(gen=state.gen._replace(params=params, stats=stats))
@@ -198,12 +199,17 @@ def main():
   else:
     fill = masks.FILLS[_FILL.value]
   record = networks.record(fill)
+  record['adversarial'] = _ADVERSARIAL_WEIGHT.value > 0
   masker = holes.masker(size, hole=record['hole'])
   workdir = training.check_workdir()
   look = None
   if val_source is not None:
+    # A model of one block is looked at in the centre, wherever it trains.
+    seen = masker
+    if record['hole'] is not None:
+      seen = functools.partial(masks.center, hole=record['hole'])
     look = validation.make_look(
-      str(workdir), record, masker, val_source, seed=training.SEED.value
+      workdir, record, seen, val_source, seed=training.SEED.value
     )
   training.train(
     _training_run(record, _corruption(masker, fill), look),

@@ -32,6 +32,7 @@ def run(main: Callable[[], None]) -> None:
     if not _DEBUG.value:
       logging.set_verbosity(logging.WARNING)  # Orbax tells of each step.
     try:
+      _refuse_empty_flags()
       main()
     except (Exception, KeyboardInterrupt) as error:
       if _DEBUG.value:
@@ -51,6 +52,17 @@ def run(main: Callable[[], None]) -> None:
   )
   os.environ.setdefault('JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS', '0.1')
   app.run(guarded)
+
+
+def _refuse_empty_flags() -> None:
+  """An empty path would mean the current folder; it is a mistake in a shell."""
+  for module, found in flags.FLAGS.flags_by_module_dict().items():
+    for flag in found:
+      ours = 'experiments' in module or module == sys.argv[0]
+      if ours and flag.value == '':
+        raise errors.InputError(
+          f'--{flag.name}= is empty: give a value, or leave the flag out.'
+        )
 
 
 def _verdict(error: BaseException) -> tuple[int, str]:

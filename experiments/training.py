@@ -63,19 +63,20 @@ class Run(NamedTuple):
 
   Attributes:
     record: plain JSON that describes the model, saved with each checkpoint.
-    init: `() -> state` on the default device.
+    init: `(new) -> state` on the default device; new: whether it is to be
+      trained, and not only says what a checkpoint looks like.
     make_step: `(axis_name) -> step(state, uint8 batch)`.
     look: `(step, state, log) -> None`, at each --image_every; or None.
   """
 
   record: dict[str, Any]
-  init: Callable[[], Any]
+  init: Callable[[bool], Any]
   make_step: Callable[[str | None], Any]
   look: Callable[[int, Any, Any], None] | None
 
 
-def check_workdir() -> pathlib.Path:
-  """Makes the workdir and writes flags.txt there.
+def check_workdir() -> str:
+  """Makes the workdir, and sees that it can be written to.
 
   Returns:
     Its path.
@@ -85,14 +86,15 @@ def check_workdir() -> pathlib.Path:
   """
   from inpaintax.errors import InputError
 
-  workdir = pathlib.Path(WORKDIR.value)
+  workdir = WORKDIR.value
   try:
-    workdir.mkdir(parents=True, exist_ok=True)
-    (workdir / 'flags.txt').write_text(_flags_text())
+    os.makedirs(workdir, exist_ok=True)
   except OSError as error:
     raise InputError(
-      f'--workdir={workdir} cannot be written to: {error.strerror}.'
+      f'--workdir={workdir} cannot be made: {error.strerror}.'
     ) from error
+  if not os.access(workdir, os.W_OK):
+    raise InputError(f'--workdir={workdir} cannot be written to.')
   return workdir
 
 
@@ -122,7 +124,7 @@ def train(run: Run, *, source: Any, size: int, load_size: int | None) -> None:
     load_size=load_size,
   )
   with checkpoints.Checkpoints(WORKDIR.value) as saver:
-    state = compiled.place_state(run.init())
+    state = compiled.place_state(run.init(saver.latest() is None))
     saved = saver.restore(state, record=run.record)
     if saved is not None:
       state = saved.state
@@ -131,6 +133,8 @@ def train(run: Run, *, source: Any, size: int, load_size: int | None) -> None:
     if step >= steps:
       print(f'{WORKDIR.value} is already at step {step} of {steps}.')
       return
+    # Only now: flags that were refused are not those of the run.
+    (pathlib.Path(WORKDIR.value) / 'flags.txt').write_text(_flags_text())
 
     def save(step, state, metrics):
       loop.check_finite(step, state, metrics)

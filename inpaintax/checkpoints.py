@@ -59,7 +59,15 @@ class Checkpoints:
     Args:
       workdir: of the run.
       keep: how many of the newest steps to keep.
+
+    Raises:
+      InputError: the path has a square bracket, with which Orbax writes
+        checkpoints that it cannot read.
     """
+    if '[' in str(_folder(workdir)):
+      raise InputError(
+        f'{workdir}: the path of a workdir must not have square brackets.'
+      )
     self._manager = ocp.CheckpointManager(
       _folder(workdir),
       options=ocp.CheckpointManagerOptions(max_to_keep=keep),

@@ -161,6 +161,8 @@ def test_another_run_starts_from_its_generator(whole, tmp_path):
     (('--mask=folder:/no/such/folder',), 2, '/no/such/folder'),
     (('--model=deck', '--size=256', '--mask=region'), 2, 'deck'),
     (('--init_from=/no/such/run',), 6, '/no/such/run'),
+    (('--workdir=',), 2, '--workdir='),
+    (('--workdir=/tmp/run[1]',), 2, 'brackets'),
   ],
 )
 def test_bad_flags_are_refused_in_one_line(args, code, said, tmp_path):
@@ -175,10 +177,15 @@ def test_bad_flags_are_refused_in_one_line(args, code, said, tmp_path):
     assert last.startswith('inpaintax: ') and said in last
 
 
-def test_another_model_in_the_workdir_is_refused(whole):
-  done = run(*TINY, f'--workdir={whole}', '--steps=5', '--width=8')
+@pytest.mark.parametrize('flag', ['--width=8', '--adversarial_weight=0'])
+def test_another_model_in_the_workdir_is_refused_and_its_flags_kept(
+  whole, flag
+):
+  before = (whole / 'flags.txt').read_text()
+  done = run(*TINY, f'--workdir={whole}', '--steps=5', flag)
   assert done.returncode == 2
   assert 'another model' in done.stderr.strip().splitlines()[-1]
+  assert (whole / 'flags.txt').read_text() == before
 
 
 @pytest.mark.parametrize(
