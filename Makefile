@@ -45,10 +45,6 @@ quickstart: $(STAMP) ## Trains a small model on real photographs, compares it.
 	$(BIN)/python -m experiments.evaluate --workdir=$(QUICK) \
 	  --data=photos:val --mask=center \
 	  --baselines=mean,telea,ns,biharmonic --output=$(QUICK_OUT)
-	@echo
-	@cat $(QUICK_OUT)/results.md
-	@echo
-	@echo 'The pictures: $(CURDIR)/$(QUICK_OUT)/grid.png'
 
 test: $(STAMP) ## Runs the tests.
 	$(BIN)/python -m pytest
