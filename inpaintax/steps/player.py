@@ -35,7 +35,7 @@ def init_player(
     key: typed PRNG key.
     module: called `(*inputs, train=...)`.
     tx: optimiser of its parameters.
-    *inputs: arrays, or `jax.ShapeDtypeStruct`s, of the shapes it will see.
+    *inputs: arrays, or a `jax.ShapeDtypeStruct` each, of what it will see.
 
   Returns:
     A `Player` on the default device.
