@@ -41,7 +41,6 @@ def run(main: Callable[[], None]) -> None:
       sys.stdout.flush()
       print(f'inpaintax: {message}', file=sys.stderr, flush=True)
       # Not sys.exit: threads that load data would be waited for.
-      sys.stderr.flush()
       os._exit(code)
 
   os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')
@@ -54,15 +53,28 @@ def run(main: Callable[[], None]) -> None:
   app.run(guarded)
 
 
+def own_flags() -> list[flags.Flag]:
+  """The flags of the programs, without those of libraries.
+
+  Returns:
+    In the order of their modules.
+  """
+  modules = sorted(flags.FLAGS.flags_by_module_dict().items())
+  return [
+    flag
+    for module, found in modules
+    if 'experiments' in module or module == sys.argv[0]
+    for flag in found
+  ]
+
+
 def _refuse_empty_flags() -> None:
   """An empty path would mean the current folder; it is a mistake in a shell."""
-  for module, found in flags.FLAGS.flags_by_module_dict().items():
-    for flag in found:
-      ours = 'experiments' in module or module == sys.argv[0]
-      if ours and flag.value == '':
-        raise errors.InputError(
-          f'--{flag.name}= is empty: give a value, or leave the flag out.'
-        )
+  for flag in own_flags():
+    if flag.value == '':
+      raise errors.InputError(
+        f'--{flag.name}= is empty: give a value, or leave the flag out.'
+      )
 
 
 def _verdict(error: BaseException) -> tuple[int, str]:

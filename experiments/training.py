@@ -8,6 +8,8 @@ from typing import Any, NamedTuple
 
 from absl import flags
 
+from experiments import program
+
 WORKDIR = flags.DEFINE_string(
   'workdir',
   None,
@@ -54,8 +56,6 @@ PARALLEL = flags.DEFINE_enum(
   'How a batch is split over the devices: jit over a mesh of all of them, or'
   ' pmap. auto: jit, over as many as divide the batch.',
 )
-
-_AXIS = 'devices'
 
 
 class Run(NamedTuple):
@@ -112,7 +112,7 @@ def train(run: Run, *, source: Any, size: int, load_size: int | None) -> None:
   from inpaintax.steps import compile as compiling
 
   steps, batch_size = STEPS.value, BATCH_SIZE.value
-  axis_name = _AXIS if PARALLEL.value == 'pmap' else None
+  axis_name = compiling.AXIS if PARALLEL.value == 'pmap' else None
   compiled = compiling.compile_step(
     run.make_step(axis_name), axis_name=axis_name, devices=_devices()
   )
@@ -179,8 +179,6 @@ def _devices():
 
 def _flags_text():
   """All flags of the programs, as a file that replays the run."""
-  lines = []
-  for module, found in sorted(flags.FLAGS.flags_by_module_dict().items()):
-    if 'experiments' in module or module == os.sys.argv[0]:
-      lines += [flag.serialize() for flag in found if flag.value is not None]
+  given = [flag for flag in program.own_flags() if flag.value is not None]
+  lines = [flag.serialize() for flag in given]
   return '\n'.join(line for line in lines if line) + '\n'
