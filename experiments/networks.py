@@ -9,7 +9,10 @@ from absl import flags
 from experiments import holes
 
 _MODEL = flags.DEFINE_enum(
-  'model', 'pathak', ['pathak', 'deck'], "Pathak's networks or the slides'."
+  'model',
+  'pathak',
+  ['pathak', 'residual', 'deck'],
+  "Pathak's networks, ours for small images, or the slides'.",
 )
 SIZE = flags.DEFINE_integer(
   'size', 64, 'Side of the training crops, pixels.', lower_bound=16
@@ -29,9 +32,15 @@ _BOTTLENECK = flags.DEFINE_enum(
 _BOTTLENECK_WIDTH = flags.DEFINE_integer(
   'bottleneck_width', 4000, 'Channels of the conv bottleneck.', lower_bound=1
 )
-_SKIPS = flags.DEFINE_bool(
-  'skips', False, "Join the encoder's maps to the decoder's (not published)."
+_RESIDUAL_BLOCKS = flags.DEFINE_integer(
+  'residual_blocks',
+  4,
+  "At the residual model's smallest map, 8x8.",
+  lower_bound=0,
 )
+# Side of the residual generator's smallest map.
+_SMALLEST = 8
+
 _OVERLAP = flags.DEFINE_integer(
   'overlap',
   0,
@@ -109,6 +118,8 @@ def record(fill: Sequence[float]) -> dict[str, Any]:
     generator = {'name': 'deck_generator', 'options': {}}
     discriminator = {'name': 'deck_discriminator', 'options': {}}
     return task | {'generator': generator, 'discriminator': discriminator}
+  if _MODEL.value == 'residual':
+    return task | _residual(size, block)
   encoder = _widths(_WIDTH.value, size)[::-1]
   decoder = _widths(_WIDTH.value, block or size)
   disc = _widths(_DISC_WIDTH.value, block or size)[::-1]
@@ -117,7 +128,6 @@ def record(fill: Sequence[float]) -> dict[str, Any]:
     'decoder_widths': decoder,
     'bottleneck': _BOTTLENECK.value,
     'bottleneck_width': _BOTTLENECK_WIDTH.value,
-    'skips': _SKIPS.value,
   }
   generator = {'name': 'context_generator', 'options': options}
   discriminator = {
@@ -125,3 +135,28 @@ def record(fill: Sequence[float]) -> dict[str, Any]:
     'options': {'widths': disc},
   }
   return task | {'generator': generator, 'discriminator': discriminator}
+
+
+def _residual(size, block):
+  """Records of the residual generator and its discriminator."""
+  side = block or size
+  doublings = lambda side, smallest: round(math.log2(side / smallest))
+  # Twice the channels at half the side, up to four or eight times.
+  widths = [
+    _WIDTH.value * min(4, 2**i) for i in range(doublings(size, _SMALLEST))
+  ]
+  disc_widths = [
+    _DISC_WIDTH.value * min(8, 2**i) for i in range(doublings(side, 4) + 1)
+  ]
+  generator = {
+    'widths': widths,
+    'residual_blocks': _RESIDUAL_BLOCKS.value,
+    'part': side / size,
+  }
+  return {
+    'generator': {'name': 'residual_generator', 'options': generator},
+    'discriminator': {
+      'name': 'spectral_discriminator',
+      'options': {'widths': disc_widths},
+    },
+  }

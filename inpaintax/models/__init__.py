@@ -8,11 +8,13 @@ from typing import Any
 
 from flax import linen as nn
 
-from inpaintax.models import context_encoder, deck
+from inpaintax.models import context_encoder, deck, residual
 
 MODELS: dict[str, type[nn.Module]] = {
   'context_generator': context_encoder.ContextGenerator,
   'context_discriminator': context_encoder.ContextDiscriminator,
+  'residual_generator': residual.ResidualGenerator,
+  'spectral_discriminator': residual.SpectralDiscriminator,
   'deck_generator': deck.DeckGenerator,
   'deck_discriminator': deck.DeckDiscriminator,
 }

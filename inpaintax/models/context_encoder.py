@@ -80,11 +80,6 @@ class ContextGenerator(nn.Module):
       'channelwise' as in the paper (channel-wise dense, then 1x1 convolution;
       the decoder then starts from that map, without its first layer).
     bottleneck_width: channels of the 'conv' bottleneck.
-    skips: whether each map of the decoder is joined by the encoder's map of
-      the same scale, cut to its central block: a generator of blocks then
-      takes holes in the centre only. Not in the paper, whose network owes
-      its features to the lack of them; on small images it fills holes better
-      at the same cost.
     channels: of the output image.
     axis_name: pmapped axis that shares batch statistics, or None under jit.
     dtype: type of the computation; parameters stay float32.
@@ -94,7 +89,6 @@ class ContextGenerator(nn.Module):
   decoder_widths: Sequence[int] = (512, 256, 128, 64)
   bottleneck: str = 'conv'
   bottleneck_width: int = 4000
-  skips: bool = False
   channels: int = 3
   axis_name: str | None = None
   dtype: jnp.dtype = jnp.float32
@@ -113,19 +107,14 @@ class ContextGenerator(nn.Module):
       )
     norm = lambda name: _Norm(self.axis_name, self.dtype, name=name)
     x = observed.astype(self.dtype)
-    maps = {}  # Of the encoder, by the scale at which they show the image.
     for i, width in enumerate(self.encoder_widths):
       x = _down(width, self.dtype, f'down{i}')(x)
       if i:  # The layer that sees raw pixels is not normalised.
         x = norm(f'down{i}_norm')(x, train=train)
-      x = maps[2 ** (i + 1)] = nn.leaky_relu(x, 0.2)
+      x = nn.leaky_relu(x, 0.2)
     x = self._bottleneck(x, norm, train)
     last = len(self.decoder_widths) - 1
     for i, width in enumerate((*self.decoder_widths[1:], self.channels)):
-      scale = 2 ** (last + 1 - i)
-      if self.skips and scale in maps:
-        skip = blocks.center_crop(maps[scale], (x.shape[1], x.shape[2]))
-        x = jnp.concatenate([x, skip], axis=-1)
       name = 'output' if i == last else f'up{i}'
       x = blocks.UpConv(width, _INIT, self.dtype, name=name)(x)
       if i < last:

@@ -95,37 +95,6 @@ def test_the_channelwise_bottleneck_replaces_code_and_spread():
   assert only(conv, paper[1]['params']) == {'code', 'code_norm', 'spread'}
 
 
-@pytest.mark.parametrize('skips', [False, True])
-def test_without_skips_all_that_is_known_goes_through_the_bottleneck(skips):
-  module = ContextGenerator(**SMALL, skips=skips)
-  variables, image = start(module, 16)
-  params = variables['params']
-  # Maps of the encoder join those of the decoder at sides 4 and 8.
-  width = params['up0']['kernel'].shape[2], params['output']['kernel'].shape[2]
-  assert width == ((8 + 8, 4 + 4) if skips else (8, 4))
-  shut = params | {
-    'bottleneck_norm': jax.tree.map(jnp.zeros_like, params['bottleneck_norm'])
-  }
-  output, _ = apply(module, variables | {'params': shut}, image, train=False)
-  assert bool(jnp.abs(output).max() > 1e-3) == skips
-
-
-def test_a_generator_of_a_block_joins_the_central_part_of_the_encoder():
-  # 32 in, 16 out: the maps of sides 4, 8 are the centres of 8, 16.
-  module = ContextGenerator((4, 4, 4), (4, 4), bottleneck_width=4, skips=True)
-  variables, image = start(module, 32)
-  params = variables['params']
-  shut = params | {
-    'bottleneck_norm': jax.tree.map(jnp.zeros_like, params['bottleneck_norm'])
-  }
-  middle = lambda image: module.apply(
-    variables | {'params': shut}, image, train=False
-  )[:, 8, 8].sum()
-  seen = jnp.abs(jax.jit(jax.grad(middle))(image)).sum((0, 3)) > 0
-  rows = np.flatnonzero(seen.any(1))
-  assert seen.any() and 8 <= rows.min() <= 16 <= rows.max() < 24
-
-
 def test_the_scores_and_images_of_a_small_network():
   gen, disc = ContextGenerator(**SMALL), ContextDiscriminator((4, 8))
   variables, image = start(gen, 16)
@@ -228,11 +197,11 @@ def test_the_decks_strided_convolutions_pad_as_keras_does():
 
 def test_a_record_of_plain_json_is_enough_to_build_a_model():
   records = [
-    {'name': 'context_generator', 'options': SMALL | {'skips': True}},
+    {'name': 'context_generator', 'options': SMALL},
     {'name': 'context_discriminator', 'options': {'widths': [4, 8]}},
   ]
   modules = [
-    ContextGenerator((4, 8), (8, 4), bottleneck_width=6, skips=True),
+    ContextGenerator((4, 8), (8, 4), bottleneck_width=6),
     ContextDiscriminator((4, 8)),
   ]
   for record, module in zip(records, modules, strict=True):
