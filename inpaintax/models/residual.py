@@ -169,9 +169,9 @@ class ResidualGenerator(nn.Module):
   def _around(self, x: jax.Array, train: bool) -> jax.Array:
     """What the whole smallest map says of each of its places."""
     for i in range(self.residual_blocks):
-      x = _Residual(
-        1 + i % 2, self.axis_name, self.dtype, name=f'residual{i}'
-      )(x, train=train)
+      x = _Residual(1 + i % 2, self.axis_name, self.dtype, name=f'residual{i}')(
+        x, train=train
+      )
     y = blocks.ChannelwiseDense(dtype=self.dtype, name='channelwise')(x)
     y = nn.Dense(x.shape[-1], use_bias=False, dtype=self.dtype, name='mix')(y)
     return nn.relu(self._norm('around_norm', train)(x + y))

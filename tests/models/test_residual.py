@@ -167,6 +167,4 @@ def test_bfloat16_is_for_computing_only(module, side):
     lambda: module.init_with_output(jax.random.key(0), image, train=True)
   )
   assert output.dtype == jnp.float32
-  assert {x.dtype for x in jax.tree.leaves(variables)} == {
-    jnp.dtype('float32')
-  }
+  assert {x.dtype for x in jax.tree.leaves(variables)} == {jnp.dtype('float32')}
