@@ -128,8 +128,8 @@ def _other_generator(record):
   return trained.variables['params'], trained.variables['batch_stats']
 
 
-def _training_run(record, corrupt, look):
-  """States and steps: with a discriminator, or without."""
+def _players(record, corrupt):
+  """(init, make_step): with a discriminator, or without."""
   import jax
   import jax.numpy as jnp
   import optax
@@ -178,7 +178,7 @@ def _training_run(record, corrupt, look):
       step, corrupt, seed=seed, axis_name=axis_name
     )
 
-  return training.Run(record, init, make_step, look)
+  return init, make_step
 
 
 def main():
@@ -211,12 +211,11 @@ def main():
     look = validation.make_look(
       workdir, record, seen, val_source, seed=training.SEED.value
     )
-  training.train(
-    _training_run(record, _corruption(masker, fill), look),
-    source=source,
-    size=size,
-    load_size=load_size,
+  init, make_step = _players(record, _corruption(masker, fill))
+  compiled, stream = training.on_images(
+    make_step, source, size=size, load_size=load_size
   )
+  training.train(training.Run(record, init, look), compiled, stream)
 
 
 if __name__ == '__main__':

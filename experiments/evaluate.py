@@ -9,6 +9,12 @@ Writes `results.json`, `results.md`, `per_image.csv` and `grid.png` into
 each row is called after the last part of its workdir, a single one `model`.
 Without a --workdir, --size and --hole say what to measure the baselines on.
 
+  python -m experiments.evaluate --workdir=runs/ssda --data=photos:val \
+    --noise=gaussian --sigma=25 --baselines=nlm,tv,median \
+    --output=runs/ssda/evaluation
+
+measures denoisers, on whole grey images.
+
 What the figures mean: `inpaintax.evaluate`.
 """
 
@@ -21,7 +27,7 @@ from typing import Any
 
 from absl import flags
 
-from experiments import holes, program
+from experiments import holes, noise, program
 
 _WORKDIR = flags.DEFINE_multi_string(
   'workdir', [], 'Workdir of a trained model; may be given several times.'
@@ -34,8 +40,9 @@ _DATA = flags.DEFINE_string(
 )
 _BASELINES = flags.DEFINE_list(
   'baselines',
-  'mean,telea,ns,biharmonic',
-  'Classical methods to compare with; may be empty.',
+  None,
+  'Classical methods to compare with; may be empty. Default: all there are, for'
+  ' holes mean,telea,ns,biharmonic, for noise nlm,tv,median.',
 )
 _OUTPUT = flags.DEFINE_string(
   'output', None, 'Folder to write the results into.', required=True
@@ -82,52 +89,81 @@ _VERSIONS = (
 
 def main():
   """Checks the flags, loads what is to be compared, measures, reports."""
-  from inpaintax import evaluate
   from inpaintax.data import sources
   from inpaintax.errors import InputError
   from inpaintax.evaluate import reports
 
-  _check_baselines()
-  names = _model_names()
-  if not names and not _BASELINES.value:
+  baselines = _baselines()
+  names = _model_names(baselines)
+  if not names and not baselines:
     raise InputError('nothing to measure: give --workdir or --baselines.')
   source = sources.open_source(_DATA.value)
   _check_output()
   trained = _load(names)
-  records = {name: model.record for name, model in trained.items()}
-  size = _agreed('size', _SIZE.value, 'image_size', records)
-  hole = _hole(size, records)
-  masker = holes.masker(size, hole=hole)
-  methods = _methods(trained)
-  found = evaluate.evaluate(
-    methods,
+  measure = noise.measure if noise.NOISE.value else _fill
+  found, protocol, details = measure(
+    trained,
+    baselines,
     source,
-    masker,
-    size=size,
     seed=_SEED.value,
-    batch_size=_BATCH_SIZE.value,
     limit=_LIMIT.value,
     pictures=_GRID_IMAGES.value,
   )
-  grid = reports.write(_OUTPUT.value, found, _about(trained, size, hole))
+  about = _about(trained) | details
+  grid = reports.write(_OUTPUT.value, found, about, protocol=protocol)
   _show(found)
   print(f'The pictures: {grid.absolute()}')
 
 
-def _check_baselines():
-  from inpaintax.baselines import BASELINES
+def _fill(trained, baselines, source, **options):
+  """(Evaluation, protocol, details) of what fills holes."""
+  from inpaintax import evaluate, restore
+
+  records = {name: model.record for name, model in trained.items()}
+  size = _agreed('size', _SIZE.value, 'image_size', records)
+  hole = _hole(size, records)
+  methods = [
+    evaluate.Method(
+      name,
+      restore.make_filler(model, batch_size=_BATCH_SIZE.value).fill,
+      True,
+    )
+    for name, model in trained.items()
+  ]
+  found = evaluate.evaluate(
+    methods + [evaluate.baseline(name) for name in baselines],
+    source,
+    holes.masker(size, hole=hole),
+    size=size,
+    batch_size=_BATCH_SIZE.value,
+    **options,
+  )
+  details = {
+    'size': size,
+    'mask': holes.MASK.value,
+    'hole': hole,
+    'batch_size': _BATCH_SIZE.value,
+  }
+  return found, evaluate.PROTOCOL, details
+
+
+def _baselines():
+  """Names of classical methods for the task."""
+  from inpaintax.baselines import BASELINES, DENOISERS
   from inpaintax.errors import InputError
 
-  unknown = [name for name in _BASELINES.value if name not in BASELINES]
-  if unknown or len(set(_BASELINES.value)) < len(_BASELINES.value):
+  known = list(DENOISERS if noise.NOISE.value else BASELINES)
+  names = known if _BASELINES.value is None else _BASELINES.value
+  unknown = [name for name in names if name not in known]
+  if unknown or len(set(names)) < len(names):
     raise InputError(
-      f'--baselines={",".join(_BASELINES.value)}: give each of'
-      f' {",".join(BASELINES)} once at most'
-      + (f'; not known: {", ".join(unknown)}.' if unknown else '.')
+      f'--baselines={",".join(names)}: give each of {",".join(known)} once at'
+      ' most' + (f'; not known: {", ".join(unknown)}.' if unknown else '.')
     )
+  return names
 
 
-def _model_names():
+def _model_names(baselines):
   """What the rows of the workdirs are called: workdirs by name."""
   from inpaintax.errors import CheckpointError, InputError
 
@@ -140,7 +176,7 @@ def _model_names():
   if len(workdirs) == 1:
     return {'model': workdirs[0]}
   names = {pathlib.Path(path).absolute().name: path for path in workdirs}
-  if len(names) < len(workdirs) or set(names) & set(_BASELINES.value):
+  if len(names) < len(workdirs) or set(names) & set(baselines):
     raise InputError(
       '--workdir: the last parts of the workdirs name the rows, and must differ'
       f' from each other and from --baselines: got {", ".join(workdirs)}.'
@@ -167,10 +203,18 @@ def _load(names):
   if not names:
     return {}
   from inpaintax import checkpoints
+  from inpaintax.errors import InputError
 
-  return {
+  trained = {
     name: checkpoints.load_generator(workdir) for name, workdir in names.items()
   }
+  for name, model in trained.items():
+    if ('noise' in model.record) != bool(noise.NOISE.value):
+      raise InputError(
+        f'--workdir={names[name]} and --noise do not fit: one is for denoising,'
+        ' the other for filling holes.'
+      )
+  return trained
 
 
 def _agreed(flag, value, key, records):
@@ -211,18 +255,7 @@ def _hole(size, records):
   return None
 
 
-def _methods(trained):
-  """Models, then baselines."""
-  from inpaintax import evaluate, restore
-
-  methods = []
-  for name, model in trained.items():
-    filler = restore.make_filler(model, batch_size=_BATCH_SIZE.value)
-    methods.append(evaluate.Method(name, filler.fill, True))
-  return methods + [evaluate.baseline(name) for name in _BASELINES.value]
-
-
-def _about(trained, size, hole) -> dict[str, Any]:
+def _about(trained) -> dict[str, Any]:
   """How the figures came about."""
   import jax
 
@@ -234,11 +267,7 @@ def _about(trained, size, hole) -> dict[str, Any]:
       for name, model in trained.items()
     ],
     'data': _DATA.value,
-    'size': size,
-    'mask': holes.MASK.value,
-    'hole': hole,
     'seed': _SEED.value,
-    'batch_size': _BATCH_SIZE.value,
     'command': shlex.join(command),
     'device': jax.devices()[0].device_kind,
     'versions': {name: metadata.version(name) for name in _VERSIONS},
@@ -252,7 +281,8 @@ def _show(found):
 
   from inpaintax.evaluate import reports
 
-  title = f'{len(found.names)} images, inside the hole'
+  where = 'whole' if noise.NOISE.value else 'inside the hole'
+  title = f'{len(found.names)} images, {where}'
   table = rich.table.Table(title=title, title_justify='left')
   for heading in reports.HEADINGS:
     justify = 'left' if heading == 'method' else 'right'

@@ -65,13 +65,11 @@ class Run(NamedTuple):
     record: plain JSON that describes the model, saved with each checkpoint.
     init: `(new) -> state` on the default device; new: whether it is to be
       trained, and not only says what a checkpoint looks like.
-    make_step: `(axis_name) -> step(state, uint8 batch)`.
     look: `(step, state, log) -> None`, at each --image_every; or None.
   """
 
   record: dict[str, Any]
   init: Callable[[bool], Any]
-  make_step: Callable[[str | None], Any]
   look: Callable[[int, Any, Any], None] | None
 
 
@@ -98,31 +96,54 @@ def check_workdir() -> str:
   return workdir
 
 
-def train(run: Run, *, source: Any, size: int, load_size: int | None) -> None:
-  """Trains, or goes on training, until --steps.
+def on_images(
+  make_step: Callable[[str | None], Any],
+  source: Any,
+  *,
+  size: int,
+  load_size: int | None,
+) -> tuple[Any, Any]:
+  """What `train` needs to go through photographs in batches.
 
   Args:
-    run: the model, its state and its step.
+    make_step: `(axis_name) -> step(state, uint8 batch)`.
     source: training photographs.
     size: side of the crops, pixels.
     load_size: short side before the crop, or None.
+
+  Returns:
+    (the compiled step, the stream of batches).
   """
-  from inpaintax import checkpoints, logs, loop
   from inpaintax.data import batches
   from inpaintax.steps import compile as compiling
 
-  steps, batch_size = STEPS.value, BATCH_SIZE.value
-  axis_name = compiling.AXIS if PARALLEL.value == 'pmap' else None
+  axis_name = parallel_axis()
   compiled = compiling.compile_step(
-    run.make_step(axis_name), axis_name=axis_name, devices=_devices()
+    make_step(axis_name), axis_name=axis_name, devices=devices()
   )
   stream = batches.train_batches(
     source,
-    batch_size=batch_size,
+    batch_size=BATCH_SIZE.value,
     size=size,
     seed=SEED.value,
     load_size=load_size,
   )
+  return compiled, stream
+
+
+def train(run: Run, compiled: Any, stream: Any, *, updates: int = 1) -> None:
+  """Trains, or goes on training, until --steps.
+
+  Args:
+    run: the model and its state.
+    compiled: the step.
+    stream: what it is given, one after the other; with `get_state` and
+      `set_state`.
+    updates: that one call of the step makes.
+  """
+  from inpaintax import checkpoints, logs, loop
+
+  steps = STEPS.value
   with checkpoints.Checkpoints(WORKDIR.value) as saver:
     state = compiled.place_state(run.init(saver.latest() is None))
     saved = saver.restore(state, record=run.record)
@@ -142,7 +163,7 @@ def train(run: Run, *, source: Any, size: int, load_size: int | None) -> None:
       saver.save(step, state, record=run.record, position=position)
 
     with logs.Log(
-      WORKDIR.value, step=step, steps=steps, batch_size=batch_size
+      WORKDIR.value, step=step, steps=steps, batch_size=BATCH_SIZE.value
     ) as log:
 
       def tell(step, state, metrics):
@@ -157,11 +178,33 @@ def train(run: Run, *, source: Any, size: int, load_size: int | None) -> None:
       if run.look is not None:
         look = lambda step, state, _: run.look(step, state, log)
         hooks.append(loop.every(IMAGE_EVERY.value, look, last=steps))
-      loop.fit(state, compiled, stream, start=step, steps=steps, hooks=hooks)
+      loop.fit(
+        state,
+        compiled,
+        stream,
+        start=step,
+        steps=steps,
+        updates=updates,
+        hooks=hooks,
+      )
 
 
-def _devices():
-  """How many devices share a batch."""
+def parallel_axis() -> str | None:
+  """The axis of --parallel=pmap; None for jit."""
+  from inpaintax.steps import compile as compiling
+
+  return compiling.AXIS if PARALLEL.value == 'pmap' else None
+
+
+def devices() -> int:
+  """How many devices share a batch.
+
+  Returns:
+    Their number.
+
+  Raises:
+    InputError: the batch does not divide by them, and must.
+  """
   import jax
 
   from inpaintax.errors import InputError

@@ -36,10 +36,7 @@ def make_look(
   Returns:
     `look(step, state, log)`; the state has the player `gen`.
   """
-  from inpaintax import checkpoints, evaluate, images, restore
-  from inpaintax.images import grids
-
-  folder = pathlib.Path(workdir) / 'images'
+  from inpaintax import checkpoints, evaluate, restore
 
   def look(step, state, log):
     variables = {'params': state.gen.params, 'batch_stats': state.gen.stats}
@@ -53,10 +50,59 @@ def make_look(
       seed=seed,
       limit=VAL_IMAGES.value,
     )
-    log.write(step, {f'val/{name}': found.rows[0][name] for name in _FIGURES})
-    grid = grids.picture_grid(found.pictures)
-    folder.mkdir(exist_ok=True)
-    images.write(folder / f'step_{step:08}.png', grid)
-    log.image(step, 'validation', grid)
+    _tell(step, workdir, found.rows[0], found.pictures, log)
 
   return look
+
+
+def make_denoising_look(
+  workdir: str,
+  record: dict[str, Any],
+  source: Any,
+  *,
+  stride: int,
+  seed: int,
+) -> Callable[[int, Any, Any], None]:
+  """Makes what a denoiser's training run calls at each --image_every.
+
+  Args:
+    workdir: of the run; pictures go to its `images`.
+    record: describes the model, and the noise that it is for.
+    source: validation photographs, the first --val_images of which count.
+    stride: between patches, pixels.
+    seed: of the noise.
+
+  Returns:
+    `look(step, state, log)`; the state has the player `gen`.
+  """
+  from inpaintax import checkpoints
+  from inpaintax.evaluate import denoising
+  from inpaintax.restore.denoising import make_denoiser
+
+  def look(step, state, log):
+    variables = {'params': state.gen.params, 'batch_stats': state.gen.stats}
+    trained = checkpoints.Trained(step, record, variables)
+    model = denoising.Denoiser('model', make_denoiser(trained, stride=stride))
+    found = denoising.compare(
+      [model],
+      source,
+      sigma=record['noise']['sigma'],
+      seed=seed,
+      limit=VAL_IMAGES.value,
+    )
+    _tell(step, workdir, found.rows[1], found.pictures, log)
+
+  return look
+
+
+def _tell(step, workdir, row, pictures, log):
+  """Figures into the log, pictures into the log and the workdir."""
+  from inpaintax import images
+  from inpaintax.images import grids
+
+  log.write(step, {f'val/{name}': row[name] for name in _FIGURES})
+  grid = grids.picture_grid(pictures)
+  folder = pathlib.Path(workdir) / 'images'
+  folder.mkdir(exist_ok=True)
+  images.write(folder / f'step_{step:08}.png', grid)
+  log.image(step, 'validation', grid)

@@ -36,7 +36,8 @@ class Trained(NamedTuple):
   Attributes:
     step: updates done.
     record: plain JSON: `generator` and `discriminator` (see `models.build`),
-      `image_size`, `block`, `hole`, `fill`, `mask`.
+      `image_size`, `block`, `hole`, `fill`, `mask`; of networks of grey patches
+      `channels`, 1, and `noise` in place of the last four.
     variables: `params` and `batch_stats` of the generator.
   """
 
@@ -203,6 +204,7 @@ def load_generator(workdir: str) -> Trained:
       state = manager.restore(
         step, args=ocp.args.Composite(state=arguments)
       ).state
+      _check_complete(state)
     except Exception as error:
       raise _unusable(step, folder, error) from error
   variables = {
@@ -210,6 +212,19 @@ def load_generator(workdir: str) -> Trained:
     'batch_stats': state['gen']['stats'],
   }
   return Trained(step, meta['record'], variables)
+
+
+def _check_complete(state: Any) -> None:
+  """Orbax leaves what it does not find as it was asked for: a shape."""
+  lacking = [
+    jax.tree_util.keystr(path)
+    for path, leaf in jax.tree_util.tree_leaves_with_path(state)
+    if isinstance(leaf, jax.ShapeDtypeStruct)
+  ]
+  if lacking:
+    raise ValueError(
+      f'it lacks {", ".join(lacking)}: it may be of another version.'
+    )
 
 
 def _folder(workdir: str) -> pathlib.Path:
@@ -226,8 +241,9 @@ def _unusable(step: int, folder: Any, error: Exception) -> CheckpointError:
 def _shapes(record: dict[str, Any]) -> dict[str, Any]:
   """Shapes of a generator's variables, on the default device."""
   module = models.build(record['generator'])
-  side = record['image_size']
-  image, mask = jnp.zeros((1, side, side, 3)), jnp.zeros((1, side, side, 1))
+  side, channels = record['image_size'], record.get('channels', 3)
+  image = jnp.zeros((1, side, side, channels))
+  mask = jnp.zeros((1, side, side, 1))
   variables = jax.eval_shape(
     lambda key: module.init(key, image, mask, train=False), jax.random.key(0)
   )

@@ -19,6 +19,7 @@ def fit(
   *,
   start: int,
   steps: int,
+  updates: int = 1,
   hooks: Sequence[Hook] = (),
 ) -> Any:
   """Trains.
@@ -29,13 +30,14 @@ def fit(
     batches: host batches, from where `start` updates have left them.
     start: updates done.
     steps: updates wanted in all.
-    hooks: called after each update as `hook(updates done, state, metrics)`; a
+    updates: that one call of the step makes; start and steps are multiples.
+    hooks: called after each step as `hook(updates done, state, metrics)`; a
       hook that reads a value waits for the device, so wrap it in `every`.
 
   Returns:
     The state after the last update.
   """
-  for step in range(start + 1, steps + 1):
+  for step in range(start + updates, steps + 1, updates):
     state, metrics = compiled.step(state, compiled.place(next(batches)))
     for hook in hooks:
       hook(step, state, metrics)

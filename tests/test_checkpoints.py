@@ -291,3 +291,12 @@ def test_an_array_of_another_shape_is_refused(tmp_path):
   for shape in [(5,), (3,), (2, 2), (4, 1)]:
     with pytest.raises(CheckpointError, match='checkpoint 1 '):
       restore(tmp_path, {'w': jnp.ones(shape)})
+
+
+def test_a_generator_that_lacks_an_array_is_refused(tmp_path, states):
+  params = dict(states[0].gen.params)
+  del params['output']
+  gen = states[0].gen._replace(params=params)
+  save(tmp_path, {1: states[0]._replace(gen=gen)})
+  with pytest.raises(CheckpointError, match=r"lacks .*\['output'\]"):
+    checkpoints.load_generator(str(tmp_path))

@@ -197,7 +197,9 @@ def test_the_files_say_what_was_measured(tmp_path):
   methods = [method(lambda b: b), method(lambda b: b // 2, 'half')]
   found = measure(methods, source, pictures=3)
   out = tmp_path / 'new' / 'folder'
-  grid = reports.write(out, found, {'data': 'noise', 'seed': 0})
+  grid = reports.write(
+    out, found, {'data': 'noise', 'seed': 0}, protocol='In the hole.'
+  )
   assert sorted(path.name for path in out.iterdir()) == [
     'grid.png',
     'per_image.csv',

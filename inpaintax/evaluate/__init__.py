@@ -33,6 +33,10 @@ from inpaintax.data import batches, sources
 # In dB. One grey level in one of a million values is 108 dB.
 PSNR_CAP = 100.0
 
+PROTOCOL = (
+  'Inside the hole, on the composite, on [0, 1] pixels rounded to 8 bit.'
+)
+
 _GREY = np.uint8(127)
 
 # In the order of tables.
@@ -158,7 +162,7 @@ def evaluate(
       filled = method.fill(observed, missing)
       seconds[method.name] += time.perf_counter() - start
       filled = np.where(missing[..., None], filled, images)
-      tables[method.name].append(_figures(filled, images, missing, batch_size))
+      tables[method.name].append(figures(filled, images, missing, batch_size))
       shown[method.name].append(filled[few])
     names += found[: len(images)]
     if len(names) == count:
@@ -168,8 +172,8 @@ def evaluate(
     for name, parts in tables.items()
   }
   rows = [
-    _row(name, figures, seconds[name] / count, seed)
-    for name, figures in per_image.items()
+    row(name, found, seconds[name] / count, seed)
+    for name, found in per_image.items()
   ]
   looks = [(name, np.concatenate(parts)) for name, parts in shown.items()]
   return Evaluation(names, rows, per_image, looks)
@@ -217,10 +221,20 @@ def _mask_maker(
   return lambda start, count: np.array(draw(jnp.int32(start)))[:count]
 
 
-def _figures(
+def figures(
   filled: np.ndarray, target: np.ndarray, missing: np.ndarray, batch_size: int
 ) -> dict[str, np.ndarray]:
-  """The figures of each image of a batch, compiled for `batch_size`."""
+  """The figures of each image of a batch, compiled for `batch_size`.
+
+  Args:
+    filled: `[B, H, W, C]`, uint8 or float, on the scale of 0..255.
+    target: the true images; same shape and type.
+    missing: bool `[B, H, W]`: the pixels that count.
+    batch_size: at least B.
+
+  Returns:
+    float64 `[B]` by name.
+  """
   count = len(filled)
   spread = np.minimum(np.arange(batch_size), count - 1)
   found = jax.device_get(
@@ -253,10 +267,20 @@ def _measure(
   }
 
 
-def _row(
+def row(
   name: str, figures: dict[str, np.ndarray], seconds: float, seed: int
 ) -> dict[str, Any]:
-  """A method's row."""
+  """A method's row.
+
+  Args:
+    name: of the method.
+    figures: those of each image.
+    seconds: per image.
+    seed: of the intervals.
+
+  Returns:
+    Plain JSON, see this module.
+  """
   mean = {key: float(values.mean()) for key, values in figures.items()}
   l2 = mean['l2_percent']
   of_mean = -10 * np.log10(l2 / 100) if l2 else PSNR_CAP

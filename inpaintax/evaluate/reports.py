@@ -50,6 +50,8 @@ def write(
   folder: str | os.PathLike[str],
   evaluation: Evaluation,
   about: dict[str, Any],
+  *,
+  protocol: str,
 ) -> pathlib.Path:
   """Writes `per_image.csv`, `grid.png`, `results.md` and `results.json`.
 
@@ -60,6 +62,7 @@ def write(
     evaluation: what was measured.
     about: plain JSON, how it was measured: goes into `results.json` beside `n`
       and `rows`, and into `results.md`.
+    protocol: a sentence or two on what the figures are of, for `results.md`.
 
   Returns:
     The path of the grid.
@@ -73,7 +76,7 @@ def write(
   if len(evaluation.pictures[0][1]):
     images.write(grid, grids.picture_grid(evaluation.pictures))
   _write(folder / 'per_image.csv', _csv(evaluation))
-  _write(folder / 'results.md', _markdown(evaluation, about))
+  _write(folder / 'results.md', _markdown(evaluation, about, protocol))
   results = {'n': len(evaluation.names), 'rows': evaluation.rows, **about}
   text = json.dumps(results, indent=2, allow_nan=False, ensure_ascii=False)
   _write(folder / 'results.json', text + '\n')
@@ -92,7 +95,9 @@ def _csv(evaluation: Evaluation) -> str:
   return out.getvalue()
 
 
-def _markdown(evaluation: Evaluation, about: dict[str, Any]) -> str:
+def _markdown(
+  evaluation: Evaluation, about: dict[str, Any], protocol: str
+) -> str:
   lines = [
     f'# {len(evaluation.names)} images',
     '',
@@ -100,10 +105,9 @@ def _markdown(evaluation: Evaluation, about: dict[str, Any]) -> str:
     '| --- ' + '| ---: ' * (len(HEADINGS) - 1) + '|',
     *('| ' + ' | '.join(cells(row)) + ' |' for row in evaluation.rows),
     '',
-    'Inside the hole, on the composite, on [0, 1] pixels rounded to 8 bit. PSNR'
-    " is the mean of the images' own, with a 95 % bootstrap interval over"
-    ' images; "PSNR of mean" belongs to the mean L2. Sharpness: gradient'
-    " magnitude, divided by the original's.",
+    f"{protocol} PSNR is the mean of the images' own, with a 95 % bootstrap"
+    ' interval over images; "PSNR of mean" belongs to the mean L2. Sharpness:'
+    " gradient magnitude, divided by the original's.",
     '',
     '![Original, masked, and each method](grid.png)',
     '',

@@ -55,9 +55,8 @@ def read(path: str | os.PathLike) -> np.ndarray:
 def read_mask(path: str | os.PathLike) -> np.ndarray:
   """Reads a mask: white is missing, black is known.
 
-  A pixel is missing where its grey, (299 R + 587 G + 114 B) / 1000 rounded, is
-  128 or more. Transparent parts count as known: a mask may be painted in white
-  on a transparent layer.
+  A pixel is missing where its grey (`to_grey`) is 128 or more. Transparent
+  parts count as known: a mask may be painted in white on a transparent layer.
 
   Args:
     path: an image file of any kind that `read` accepts.
@@ -69,8 +68,7 @@ def read_mask(path: str | os.PathLike) -> np.ndarray:
     InputError: the file cannot be read or decoded, or holds 1 for white.
   """
   name = printable(path)
-  rgb = decode(_bytes_of(path), name=name, background=0).astype(np.uint32)
-  grey = (rgb @ np.array([299, 587, 114], np.uint32) + 500) // 1000
+  grey = to_grey(decode(_bytes_of(path), name=name, background=0))
   if grey.max() == 1:
     # Class indices saved as pixels. Read by the rule they would mean "nothing
     # is missing", and the picture would come back untouched.
@@ -79,6 +77,24 @@ def read_mask(path: str | os.PathLike) -> np.ndarray:
       f'{_MASK_THRESHOLD}: multiply it by 255'
     )
   return grey >= _MASK_THRESHOLD
+
+
+def to_grey(rgb: np.ndarray) -> np.ndarray:
+  """(299 R + 587 G + 114 B) / 1000, rounded.
+
+  Args:
+    rgb: uint8 `[H, W, 3]`.
+
+  Returns:
+    uint8 `[H, W]`; an image of equal channels gives one of them back.
+
+  Source: ITU-R BT.601, luma.
+
+  >>> to_grey(np.array([[[255, 0, 0], [7, 7, 7]]], np.uint8)).tolist()
+  [[76, 7]]
+  """
+  weights = np.array([299, 587, 114], np.uint32)
+  return ((rgb.astype(np.uint32) @ weights + 500) // 1000).astype(np.uint8)
 
 
 def write(path: str | os.PathLike, array: np.ndarray) -> None:

@@ -4,6 +4,7 @@ what counts                          | loss
 the hole (paper)                     | `masked_l2`, `masked_l1`
 the hole, and known pixels more      | `overlap_l2` (authors' code, centre)
 all pixels alike                     | `overlap_l2(..., known_weight=1)`
+each number of a vector (Xie et al.) | `half_squared_error`
 """
 
 from collections.abc import Callable
@@ -100,6 +101,33 @@ def overlap_l2(
   _check(prediction, target, mask)
   weights = mask + known_weight * (1 - mask)
   return (weights * jnp.square(prediction - target)).mean((1, 2, 3))
+
+
+def half_squared_error(prediction: jax.Array, target: jax.Array) -> jax.Array:
+  """Half the squared distance, summed over a vector: not a mean.
+
+  Weight decay and sparsity are weighed against this sum: with a mean over n
+  numbers in its place, lambda and beta would count n times as much.
+
+  Args:
+    prediction: float `[B, n]`.
+    target: same shape and type.
+
+  Returns:
+    `[B]`.
+
+  Raises:
+    AssertionError: a shape or type differs from the above.
+
+  Source: Xie, Xu and Chen 2012, eq. 2.
+
+  >>> half_squared_error(jnp.ones((1, 6)), jnp.zeros((1, 6))).tolist()
+  [3.0]
+  """
+  chex.assert_rank([prediction, target], 2)
+  chex.assert_equal_shape([prediction, target])
+  chex.assert_type([prediction, target], float)
+  return 0.5 * jnp.square(prediction - target).sum(1)
 
 
 def _mean_inside(

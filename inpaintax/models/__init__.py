@@ -8,13 +8,14 @@ from typing import Any
 
 from flax import linen as nn
 
-from inpaintax.models import context_encoder, deck, residual
+from inpaintax.models import context_encoder, deck, residual, ssda
 
 MODELS: dict[str, type[nn.Module]] = {
   'context_generator': context_encoder.ContextGenerator,
   'context_discriminator': context_encoder.ContextDiscriminator,
   'residual_generator': residual.ResidualGenerator,
   'spectral_discriminator': residual.SpectralDiscriminator,
+  'stacked_autoencoder': ssda.StackedAutoencoder,
   'deck_generator': deck.DeckGenerator,
   'deck_discriminator': deck.DeckDiscriminator,
 }

@@ -177,8 +177,8 @@ class ResidualGenerator(nn.Module):
     return nn.relu(self._norm('around_norm', train)(x + y))
 
   def _central(self, x: jax.Array) -> jax.Array:
-    side = tuple(round(n * self.part) for n in x.shape[1:3])
-    return blocks.center_crop(x, side)
+    height, width = (round(n * self.part) for n in x.shape[1:3])
+    return blocks.center_crop(x, (height, width))
 
   def _norm(self, name: str, train: bool) -> nn.BatchNorm:
     return nn.BatchNorm(

@@ -79,6 +79,90 @@ def with_corruption(
   return corrupted
 
 
+def with_draws(
+  step: Step,
+  draw: Callable[[jax.Array, Any], Sample],
+  *,
+  seed: int,
+  updates: int,
+) -> Step:
+  """Makes a step on samples one on data that stay on the device.
+
+  Args:
+    step: `(state, sample)`; the state has `step`.
+    draw: `(keys [B], data) -> Sample`: cuts patches and corrupts them.
+    seed: root of patches and noise.
+    updates: to make in one call: small steps would wait for the host.
+
+  Returns:
+    `(state, (numbers, data)) -> (state, metrics)`, with the numbers of the
+    samples in the global batch, int32 `[B]`; the metrics are means over the
+    updates. For `compile_draws`.
+  """
+
+  def many(state: Any, given: tuple[jax.Array, Any]) -> tuple[Any, Metrics]:
+    numbers, data = given
+    root = jax.random.fold_in(jax.random.key(seed), _CORRUPTION)
+
+    def one(state: Any, _: None) -> tuple[Any, Metrics]:
+      key = jax.random.fold_in(root, state.step)
+      keys = jax.vmap(jax.random.fold_in, (None, 0))(key, numbers)
+      return step(state, draw(keys, data))
+
+    state, metrics = jax.lax.scan(one, state, length=updates)
+    return state, jax.tree.map(lambda x: x.mean(0), metrics)
+
+  return many
+
+
+def compile_draws(
+  step: Step,
+  data: Any,
+  *,
+  batch_size: int,
+  axis_name: str | None = None,
+  devices: int | None = None,
+) -> Compiled:
+  """Compiles a step that draws its own samples, as `compile_step` does others.
+
+  Args:
+    step: of `with_draws`.
+    data: tree of arrays that every device gets whole.
+    batch_size: samples of an update, over all devices.
+    axis_name: None for jit; or the axis that `step` averages over: pmap.
+    devices: how many to use, of the local ones; None: all.
+
+  Returns:
+    The compiled step; its `place` takes anything, and gives it the data.
+
+  Raises:
+    ValueError: there are not that many devices, or they do not divide
+      `batch_size`.
+  """
+  chosen, whole, split = _devices(devices)
+  if batch_size % len(chosen):
+    raise ValueError(
+      f'a batch of {batch_size} does not divide by {len(chosen)} devices.'
+    )
+  numbers = jnp.arange(batch_size)
+  if axis_name is not None:
+    numbers = numbers.reshape(len(chosen), -1)
+  given = jax.device_put(numbers, split), jax.device_put(data, whole)
+  place_state = lambda state: jax.device_put(state, whole)
+  if axis_name is None:
+    compiled = jax.jit(
+      step,
+      donate_argnums=0,
+      in_shardings=(whole, (split, whole)),
+      out_shardings=(whole, whole),
+    )
+  else:
+    compiled = jax.pmap(
+      step, axis_name, in_axes=(None, (0, None)), out_axes=None, devices=chosen
+    )
+  return Compiled(compiled, lambda _: given, place_state)
+
+
 def compile_step(
   step: Step, *, axis_name: str | None = None, devices: int | None = None
 ) -> Compiled:
@@ -96,15 +180,8 @@ def compile_step(
   Raises:
     ValueError: there are not that many devices.
   """
-  count = jax.local_device_count() if devices is None else devices
-  chosen = jax.local_devices()[:count]
-  if len(chosen) < count or count < 1:
-    raise ValueError(f'{count} devices wanted, {len(chosen)} present.')
-  mesh = jax.make_mesh(
-    (count,), (AXIS,), axis_types=(AxisType.Auto,), devices=chosen
-  )
-  whole = NamedSharding(mesh, PartitionSpec())
-  split = NamedSharding(mesh, PartitionSpec(AXIS))
+  chosen, whole, split = _devices(devices)
+  count = len(chosen)
   place_state = lambda state: jax.device_put(state, whole)
 
   def place(batch: np.ndarray) -> jax.Array:
@@ -129,3 +206,18 @@ def compile_step(
     step, axis_name, in_axes=(None, 0), out_axes=None, devices=chosen
   )
   return Compiled(mapped, place, place_state)
+
+
+def _devices(
+  count: int | None,
+) -> tuple[list[jax.Device], NamedSharding, NamedSharding]:
+  """The devices, and how arrays lie on them whole and split."""
+  count = jax.local_device_count() if count is None else count
+  chosen = jax.local_devices()[:count]
+  if len(chosen) < count or count < 1:
+    raise ValueError(f'{count} devices wanted, {len(chosen)} present.')
+  mesh = jax.make_mesh(
+    (count,), (AXIS,), axis_types=(AxisType.Auto,), devices=chosen
+  )
+  whole = NamedSharding(mesh, PartitionSpec())
+  return chosen, whole, NamedSharding(mesh, PartitionSpec(AXIS))

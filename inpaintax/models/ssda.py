@@ -1,0 +1,173 @@
+"""Stacked sparse denoising auto-encoders: Xie, Xu and Chen 2012.
+
+"Image denoising and inpainting with deep neural networks", NIPS 2012. One
+network of K encoding and K decoding layers on patches; layer k of each, taken
+together, is the k-th denoising auto-encoder, trained on what the k-1 below make
+of noisy and clean patches. All are trained together in the end.
+
+What the paper leaves open is explicit here: how pixels become numbers
+(`keep_mean`, `gain`, `center`, `limit`) and what the last layer is (`output`).
+"""
+
+from collections.abc import Sequence
+
+import chex
+import jax
+from flax import linen as nn
+from jax import numpy as jnp
+
+_ACTIVATIONS = {
+  'sigmoid': nn.sigmoid,
+  'tanh': nn.tanh,
+  'relu': nn.relu,
+  'linear': lambda x: x,
+}
+
+
+class StackedAutoencoder(nn.Module):
+  """Denoises grey patches.
+
+  Input float `[B, side, side, 1]`, pixels in [-1, 1] with noise on them;
+  output float32 `[B, output_side, output_side, 1]`, the central part, clean.
+
+  A patch becomes the code `center + gain * (pixels - mean)`, with `mean` that
+  of the noisy patch, or 0 with `keep_mean`. The clean patch is coded with the
+  same mean. With a sigmoid output codes must lie in (0, 1): center 0.5, gain
+  0.4 for the range [0.1, 0.9].
+
+  Parameters of K = 2 with 5 times the patch: 246,784 for 8x8, 880,396 for
+  11x11, 1,246,464 for 12x12.
+
+  Attributes:
+    side: of the patches, pixels.
+    hidden: units of each encoding layer; K = len(hidden). In the paper K = 2
+      and each is five times the number of pixels.
+    output_side: of what is predicted; None: `side`.
+    activation: of hidden units; 'sigmoid' in the paper.
+    output: unit of the last layer; 'sigmoid' in the paper.
+    keep_mean: whether codes keep the patch's mean.
+    gain: units of code per unit of pixel.
+    center: the code of 0, or of the patch's mean.
+    limit: codes are clipped to `center` plus or minus this; None: not at all.
+    axis_name: of no effect, there being no statistics; all models have it.
+    dtype: type of the computation; parameters stay float32.
+
+  Raises:
+    ValueError: an activation is not known.
+  """
+
+  side: int = 13
+  hidden: Sequence[int] = (845, 845)
+  output_side: int | None = None
+  activation: str = 'sigmoid'
+  output: str = 'linear'
+  keep_mean: bool = True
+  gain: float = 2.5
+  center: float = 0.0
+  limit: float | None = None
+  axis_name: str | None = None
+  dtype: jnp.dtype = jnp.float32
+
+  def setup(self) -> None:
+    for name in (self.activation, self.output):
+      if name not in _ACTIVATIONS:
+        raise ValueError(
+          f'unknown activation {name!r}, known: {", ".join(_ACTIVATIONS)}.'
+        )
+    # U(+-sqrt(6 / (in + out))): smaller ones leave a deep network of sigmoids
+    # on the plateau where each patch is its own mean.
+    dense = lambda width: nn.Dense(
+      width, kernel_init=nn.initializers.glorot_uniform(), dtype=self.dtype
+    )
+    self.encoders = [dense(width) for width in self.hidden]
+    below = (self._output_side() ** 2, *self.hidden[:-1])
+    self.decoders = [dense(width) for width in below]
+
+  def __call__(
+    self, observed: jax.Array, mask: jax.Array | None = None, *, train: bool
+  ) -> jax.Array:
+    """The clean patches."""
+    del mask, train
+    code, mean = self.code(observed)
+    return self.pixels(self.decode(self.encode(code, len(self.hidden))), mean)
+
+  def code(
+    self, patches: jax.Array, mean: jax.Array | None = None
+  ) -> tuple[jax.Array, jax.Array]:
+    """What the network sees of patches.
+
+    Args:
+      patches: float `[B, side, side, 1]`.
+      mean: `[B, 1]` of the noisy patches, for clean ones; None: their own.
+
+    Returns:
+      (codes `[B, side**2]`, means `[B, 1]`).
+    """
+    chex.assert_shape(patches, (None, self.side, self.side, 1))
+    flat = patches.reshape(len(patches), -1)
+    if mean is None:
+      mean = jnp.zeros_like(flat[:, :1])
+      if not self.keep_mean:
+        mean = flat.mean(1, keepdims=True)
+    shift = self.gain * (flat - mean)
+    if self.limit is not None:
+      shift = jnp.clip(shift, -self.limit, self.limit)
+    return self.center + shift, mean
+
+  def pixels(self, code: jax.Array, mean: jax.Array) -> jax.Array:
+    """The inverse of `code`, for what is predicted.
+
+    Args:
+      code: `[B, output_side**2]`.
+      mean: `[B, 1]`.
+
+    Returns:
+      float32 `[B, output_side, output_side, 1]`.
+    """
+    flat = (code.astype(jnp.float32) - self.center) / self.gain + mean
+    side = self._output_side()
+    return flat.reshape(len(flat), side, side, 1)
+
+  def central(self, code: jax.Array) -> jax.Array:
+    """The part of a code that is predicted, `[B, output_side**2]`."""
+    edge = (self.side - self._output_side()) // 2
+    part = slice(edge, self.side - edge)
+    square = code.reshape(len(code), self.side, self.side)
+    return square[:, part, part].reshape(len(code), -1)
+
+  def encode(self, code: jax.Array, depth: int) -> jax.Array:
+    """The hidden units of layer `depth`; the code itself for 0."""
+    for layer in self.encoders[:depth]:
+      code = _ACTIVATIONS[self.activation](layer(code))
+    return code
+
+  def decode(self, hidden: jax.Array) -> jax.Array:
+    """From the deepest hidden units to the code of clean patches."""
+    for depth in reversed(range(len(self.hidden))):
+      hidden = self._decode_one(hidden, depth)
+    return hidden
+
+  def autoencoder(
+    self, below: jax.Array, layer: int
+  ) -> tuple[jax.Array, jax.Array]:
+    """One denoising auto-encoder of the stack, alone.
+
+    Args:
+      below: what it sees: codes for layer 0, else hidden units of `layer`.
+      layer: 0 to K - 1.
+
+    Returns:
+      (its hidden units, its reconstruction of a clean `below`).
+    """
+    hidden = _ACTIVATIONS[self.activation](self.encoders[layer](below))
+    return hidden, self._decode_one(hidden, layer)
+
+  def _decode_one(self, hidden: jax.Array, depth: int) -> jax.Array:
+    name = self.activation if depth else self.output
+    return _ACTIVATIONS[name](self.decoders[depth](hidden))
+
+  def _output_side(self) -> int:
+    side = self.side if self.output_side is None else self.output_side
+    if not 1 <= side <= self.side or (self.side - side) % 2:
+      raise ValueError(f'{side} pixels have no exact centre in {self.side}.')
+    return side

@@ -1,0 +1,72 @@
+"""A trained denoiser of patches on images of any size."""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import numpy as np
+
+from inpaintax import checkpoints, models, patches
+
+_BATCH = 4096
+
+
+def make_denoiser(
+  trained: checkpoints.Trained,
+  *,
+  stride: int = 1,
+  batch_size: int = _BATCH,
+) -> Callable[[np.ndarray], np.ndarray]:
+  """Compiles a trained denoiser into what takes noise off whole images.
+
+  Overlapping patches are averaged with a Gaussian window.
+
+  Args:
+    trained: a network of patches.
+    stride: between patches, pixels. 1 is best; time falls with its square.
+    batch_size: patches at a time.
+
+  Returns:
+    `denoise(noisy) -> clean`: float32 `[H, W]`, or `[H, W, C]` with each
+    channel alone, on the scale where clean pixels lie in [0, 255]; what it
+    gives is not clipped. InputError for an image smaller than a patch.
+
+  Raises:
+    ValueError: the record names no known model.
+  """
+  record = trained.record
+  module: Any = models.build(record['generator'])
+  variables = jax.device_put(trained.variables)
+  side = record['image_size']
+  out = module.output_side or side
+  window = patches.gaussian_window(out)
+
+  @jax.jit
+  def run(variables: dict[str, Any], found: jax.Array) -> jax.Array:
+    pixels = found[..., None] / 127.5 - 1
+    clean: Any = module.apply(variables, pixels, train=False)
+    return 127.5 * (clean[..., 0] + 1)
+
+  def model(found: np.ndarray) -> np.ndarray:
+    # One size to compile for.
+    padded = np.zeros((batch_size, side, side), np.float32)
+    padded[: len(found)] = found
+    return np.asarray(run(variables, padded))[: len(found)]
+
+  def plane(noisy: np.ndarray) -> np.ndarray:
+    return patches.restore(
+      noisy.astype(np.float32),
+      model,
+      side=side,
+      stride=stride,
+      window=window,
+      batch_size=batch_size,
+    )
+
+  def denoise(noisy: np.ndarray) -> np.ndarray:
+    if noisy.ndim == 2:
+      return plane(noisy)
+    planes = [plane(noisy[..., i]) for i in range(noisy.shape[-1])]
+    return np.stack(planes, axis=-1)
+
+  return denoise

@@ -1,0 +1,161 @@
+"""The denoising programs from outside: stages, resume, refusals, evaluation."""
+
+import json
+import os
+import subprocess
+import sys
+
+import jax
+import numpy as np
+import orbax.checkpoint as ocp
+import pytest
+
+TINY = (
+  '--side=4',
+  '--factor=2',
+  '--batch_size=8',
+  '--data=photos:train[:2]',
+  '--updates_per_call=2',
+  '--pretrain=0.2',
+  '--log_every=2',
+  '--checkpoint_every=2',
+  '--image_every=20',
+)
+
+
+def train(workdir, *args, **environment):
+  done = subprocess.run(
+    [sys.executable, '-m', 'experiments.ssda', *TINY, f'--workdir={workdir}']
+    + list(args),
+    capture_output=True,
+    text=True,
+    check=False,
+    env=os.environ | environment,
+  )
+  assert done.returncode == 0, done.stderr
+
+
+def arrays(workdir, step):
+  with ocp.StandardCheckpointer() as reader:
+    path = workdir.absolute() / 'checkpoints' / str(step) / 'state'
+    return jax.tree.leaves(reader.restore(path))
+
+
+def lines(workdir):
+  text = (workdir / 'metrics.jsonl').read_text()
+  return [json.loads(line) for line in text.splitlines()]
+
+
+@pytest.fixture(scope='module')
+def whole(tmp_path_factory):
+  """A run of 20 updates: 4, 4 and 12 of its three stages."""
+  workdir = tmp_path_factory.mktemp('ssda') / 'whole'
+  train(workdir, '--steps=20', '--val_data=photos:val', '--val_images=1')
+  return workdir
+
+
+def test_a_run_goes_through_its_stages(whole):
+  found = [line for line in lines(whole) if 'loss' in line]
+  assert [line['step'] for line in found] == list(range(2, 21, 2))
+  # The sparsity term is there as long as layers are trained alone.
+  assert ['sparsity' in line for line in found] == [True] * 4 + [False] * 6
+  assert lines(whole)[-1]['val/psnr_db'] > 10
+  assert (whole / 'images' / 'step_00000020.png').is_file()
+
+
+@pytest.mark.parametrize('kept', [4, 6, 8])
+def test_a_resumed_run_equals_an_uninterrupted_one_bit_for_bit(
+  whole, tmp_path, kept
+):
+  # Cut at the boundaries of both stages, and within one. The rate of the last
+  # stage depends on --steps: the first part has to be told the same.
+  workdir = tmp_path / 'cut'
+  script = (
+    'import sys; from absl import flags; from experiments import ssda, program;'
+    'from inpaintax import loop; fit = loop.fit;'
+    f'loop.fit = lambda *a, **k: fit(*a, **(k | {{"steps": {kept}}}));'
+    'program.run(ssda.main)'
+  )
+  args = [*TINY, f'--workdir={workdir}', '--steps=20']
+  subprocess.run(
+    [sys.executable, '-c', script, *args], check=True, capture_output=True
+  )
+  assert lines(workdir)[-1]['step'] == kept
+  train(workdir, '--steps=20')
+  for a, b in zip(arrays(workdir, 20), arrays(whole, 20), strict=True):
+    np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize('parallel', ['jit', 'pmap'])
+def test_devices_share_a_batch(whole, tmp_path, parallel):
+  workdir = tmp_path / parallel
+  devices = {'XLA_FLAGS': '--xla_force_host_platform_device_count=2'}
+  train(workdir, '--steps=20', f'--parallel={parallel}', **devices)
+  one = [line for line in lines(whole) if 'loss' in line]
+  for a, b in zip(lines(workdir), one, strict=True):
+    assert a.keys() == b.keys()
+    for name, value in a.items():
+      assert value == pytest.approx(b[name], rel=2e-5, abs=1e-6)
+
+
+def test_a_trained_denoiser_stands_beside_baselines(
+  run_program, whole, tmp_path
+):
+  done = run_program(
+    'evaluate',
+    f'--workdir={whole}',
+    '--noise=gaussian',
+    '--sigma=25',
+    '--stride=4',
+    '--baselines=median',
+    '--limit=1',
+    f'--output={tmp_path}',
+  )
+  assert done.returncode == 0, done.stderr
+  results = json.loads((tmp_path / 'results.json').read_text())
+  assert (results['noise'], results['sigma'], results['stride']) == (
+    'gaussian',
+    25.0,
+    4,
+  )
+  names = [row['method'] for row in results['rows']]
+  assert names == ['noisy', 'model', 'median']
+  assert 'not clipped' in (tmp_path / 'results.md').read_text()
+
+
+def test_what_cannot_be_trained_is_refused(refusals_of, tmp_path):
+  cases = [
+    ('--steps=21', '--steps=21 is not a multiple'),
+    ('--pretrain=0.5', 'leaves nothing'),
+    ('--output_side=3', 'no exact centre'),
+    ('--factor=0', 'no hidden units'),
+    ('--rho=1', '--rho'),
+    ('--side=600 --factor=1e-4', 'too small for patches'),
+    ('--data=folder:/no/such/folder', '/no/such/folder'),
+  ]
+  arguments = [
+    [*TINY, '--steps=20', f'--workdir={tmp_path / "new"}', *flag.split()]
+    for flag, _ in cases
+  ]
+  for (kind, message), (_, said) in zip(
+    refusals_of('ssda', arguments), cases, strict=True
+  ):
+    assert kind == 'InputError' and said in message
+
+
+def test_models_and_tasks_that_do_not_fit_are_refused(
+  refusals_of, whole, tiny_workdir, tmp_path
+):
+  output = f'--output={tmp_path}'
+  found = refusals_of(
+    'evaluate',
+    [
+      [f'--workdir={whole}', output],
+      [f'--workdir={tiny_workdir}', '--noise=gaussian', output],
+      ['--noise=gaussian', '--baselines=telea', output],
+    ],
+  )
+  for (kind, message), said in zip(
+    found, ['do not fit', 'do not fit', 'not known: telea'], strict=True
+  ):
+    assert kind == 'InputError' and said in message
