@@ -12,14 +12,15 @@ PINS := setup.cfg pyproject.toml constraints.txt
 
 QUICK := runs/quickstart
 QUICK_OUT := $(QUICK)/evaluation
+QUICK_SSDA := runs/quickstart_ssda
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help quickstart test check lint types doctest docs check-wheel format \
+.PHONY: help quickstart quickstart-ssda test check lint types doctest docs check-wheel format \
   constraints clean
 
 help: ## Lists the targets.
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -45,6 +46,13 @@ quickstart: $(STAMP) ## Trains a small model on real photographs, compares it.
 	$(BIN)/python -m experiments.evaluate --workdir=$(QUICK) \
 	  --data=photos:val --mask=center \
 	  --baselines=mean,telea,ns,biharmonic --output=$(QUICK_OUT)
+
+quickstart-ssda: $(STAMP) ## Trains a denoiser for a minute, compares it.
+	$(BIN)/python -m experiments.ssda \
+	  --flagfile=experiments/flags/ssda_quickstart.flags --workdir=$(QUICK_SSDA)
+	$(BIN)/python -m experiments.evaluate --workdir=$(QUICK_SSDA) \
+	  --data=photos:val --noise=gaussian --sigma=25 \
+	  --output=$(QUICK_SSDA)/evaluation
 
 test: $(STAMP) ## Runs the tests.
 	$(BIN)/python -m pytest

@@ -172,7 +172,7 @@ def median(noisy: np.ndarray, sigma: float) -> np.ndarray:
   return ndimage.median_filter(noisy, size=side)
 
 
-DENOISERS: dict[str, Callable[[np.ndarray, float], np.ndarray]] = {
+DENOISERS: dict[str, Callable[..., np.ndarray]] = {
   'nlm': nl_means,
   'tv': total_variation,
   'median': median,

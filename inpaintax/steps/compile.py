@@ -25,12 +25,12 @@ class Compiled(NamedTuple):
     step: `(state, batch) -> (state, metrics)`; the state given may be used up
       (it is under jit): do not look at it again.
     place: a host batch, uint8 `[B, H, W, C]`, to the devices. ValueError if B
-      does not divide by their number.
+      does not divide by their number. Of `compile_draws`: see there.
     place_state: a state to the devices.
   """
 
   step: Step
-  place: Callable[[np.ndarray], jax.Array]
+  place: Callable[[Any], Any]
   place_state: Callable[[Any], Any]
 
 

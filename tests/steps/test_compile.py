@@ -1,6 +1,7 @@
 """One device or eight, jit or pmap: the same training."""
 
 import functools
+from typing import NamedTuple
 
 import jax
 import numpy as np
@@ -24,6 +25,11 @@ STEPS = 3  # More than one, so that optimisers and statistics count.
 BATCHES = np.random.default_rng(0).integers(
   0, 255, (STEPS, 8, 8, 8, 3), np.uint8
 )
+
+
+class Summed(NamedTuple):
+  step: jax.Array
+  total: jax.Array
 
 
 def corrupt(keys, images):
@@ -149,3 +155,41 @@ def test_a_corruption_follows_from_seed_step_and_place_and_sees_floats():
   np.testing.assert_array_equal(draw(0, 7, BATCHES[1]).mask, mask)
   for seed, step in [(1, 7), (0, 8)]:
     assert (draw(seed, step, BATCHES[0]).mask != mask).any((1, 2, 3)).sum() > 4
+
+
+@pytest.mark.parametrize('axis_name', [None, 'devices'])
+def test_draws_are_those_of_the_global_batch_on_any_devices(axis_name):
+  # A "state" that sums what is drawn: numbers and steps decide, not devices.
+  def step(state, sample):
+    total = sample.observed.sum()
+    if axis_name is not None:
+      total = jax.lax.psum(total, axis_name)
+    new = state._replace(step=state.step + 1, total=state.total + total)
+    return new, {'total': new.total}
+
+  def draw(keys, data):
+    noise = jax.vmap(lambda key: jax.random.normal(key, (1, 1, 1)))(keys)
+    return Sample(noise + data, noise, noise)
+
+  found = []
+  for count in (1, 2, 4):
+    compiled = compiling.compile_draws(
+      compiling.with_draws(step, draw, seed=3, updates=5),
+      jnp.float32(0.5),
+      batch_size=8,
+      axis_name=axis_name,
+      devices=count,
+    )
+    state = compiled.place_state(Summed(jnp.int32(0), jnp.float32(0)))
+    for _ in range(2):
+      state, metrics = compiled.step(state, compiled.place(None))
+    assert state.step == 10
+    found.append((float(state.total), float(metrics['total'])))
+  np.testing.assert_allclose(found, [found[0]] * 3, rtol=1e-5)
+  # Ten updates of eight draws, whose mean is 0.5; and no two are alike.
+  assert abs(found[0][0] - 40) < 4 * np.sqrt(80)
+  assert found[0][0] != found[0][1]
+  with pytest.raises(ValueError, match='does not divide'):
+    compiling.compile_draws(
+      step, jnp.float32(0), batch_size=7, axis_name=axis_name, devices=2
+    )
