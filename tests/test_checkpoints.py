@@ -294,9 +294,8 @@ def test_an_array_of_another_shape_is_refused(tmp_path):
 
 
 def test_a_generator_that_lacks_an_array_is_refused(tmp_path, states):
-  params = dict(states[0].gen.params)
-  del params['output']
-  gen = states[0].gen._replace(params=params)
-  save(tmp_path, {1: states[0]._replace(gen=gen)})
+  gen = states[0].gen
+  params = {k: v for k, v in gen.params.items() if k != 'output'}
+  save(tmp_path, {1: states[0]._replace(gen=gen._replace(params=params))})
   with pytest.raises(CheckpointError, match=r"lacks .*\['output'\]"):
     checkpoints.load_generator(str(tmp_path))

@@ -92,7 +92,7 @@ class StackedAutoencoder(nn.Module):
     return self.pixels(self.decode(self.encode(code, len(self.hidden))), mean)
 
   def code(
-    self, patches: jax.Array, mean: jax.Array | None = None
+    self, patches: jax.Array, *, mean: jax.Array | None = None
   ) -> tuple[jax.Array, jax.Array]:
     """What the network sees of patches.
 
@@ -129,20 +129,42 @@ class StackedAutoencoder(nn.Module):
     return flat.reshape(len(flat), side, side, 1)
 
   def central(self, code: jax.Array) -> jax.Array:
-    """The part of a code that is predicted, `[B, output_side**2]`."""
+    """The part of a code that is predicted.
+
+    Args:
+      code: `[B, side**2]`.
+
+    Returns:
+      `[B, output_side**2]`.
+    """
     edge = (self.side - self._output_side()) // 2
     part = slice(edge, self.side - edge)
     square = code.reshape(len(code), self.side, self.side)
     return square[:, part, part].reshape(len(code), -1)
 
   def encode(self, code: jax.Array, depth: int) -> jax.Array:
-    """The hidden units of layer `depth`; the code itself for 0."""
+    """The hidden units of one layer.
+
+    Args:
+      code: `[B, side**2]`.
+      depth: of the layer, 1 to K; 0: the code itself.
+
+    Returns:
+      `[B, units]`.
+    """
     for layer in self.encoders[:depth]:
       code = _ACTIVATIONS[self.activation](layer(code))
     return code
 
   def decode(self, hidden: jax.Array) -> jax.Array:
-    """From the deepest hidden units to the code of clean patches."""
+    """From the deepest hidden units to the code of clean patches.
+
+    Args:
+      hidden: `[B, units]` of layer K.
+
+    Returns:
+      `[B, output_side**2]`.
+    """
     for depth in reversed(range(len(self.hidden))):
       hidden = self._decode_one(hidden, depth)
     return hidden

@@ -61,7 +61,7 @@ def make_stage_step(
   ) -> tuple[jax.Array, Metrics]:
     def both(bound: StackedAutoencoder) -> tuple[jax.Array, ...]:
       code, mean = bound.code(sample.observed)
-      clean, _ = bound.code(sample.target, mean)
+      clean, _ = bound.code(sample.target, mean=mean)
       below = jax.lax.stop_gradient(bound.encode(code, stage))
       wanted = jax.lax.stop_gradient(bound.encode(clean, stage))
       if not stage:
@@ -85,7 +85,7 @@ def make_stage_step(
   ) -> tuple[jax.Array, Metrics]:
     def both(bound: StackedAutoencoder) -> tuple[jax.Array, ...]:
       code, mean = bound.code(sample.observed)
-      clean, _ = bound.code(sample.target, mean)
+      clean, _ = bound.code(sample.target, mean=mean)
       return bound.decode(bound.encode(code, depth)), bound.central(clean)
 
     parts: Any = model.apply({'params': params}, method=both)

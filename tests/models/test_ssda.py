@@ -58,7 +58,7 @@ def test_codes_are_undone_exactly(keep_mean):
   np.testing.assert_allclose(mean, expected + 0 * mean, atol=1e-6)
   # The clean patch is coded with the mean of the noisy one.
   np.testing.assert_allclose(
-    bound.code(patches + 0.1, mean)[0], code + 0.04, atol=1e-6
+    bound.code(patches + 0.1, mean=mean)[0], code + 0.04, atol=1e-6
   )
 
 
