@@ -252,8 +252,7 @@ def test_a_damaged_checkpoint_is_named_in_one_line(tmp_path, states, damage):
 
 
 def test_numbers_that_are_cut_off_are_not_made_up(tmp_path):
-  # One array only: Orbax gives up at the first that it cannot read, and
-  # complains in the background of the others.
+  # One array only: Orbax complains in the background of all but the first.
   state = {'w': jnp.arange(4096.0)}
   save(tmp_path, {2: state})
   for path in (tmp_path / 'checkpoints' / '2' / 'state').rglob('d/*'):
