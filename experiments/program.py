@@ -7,6 +7,7 @@ on stderr starts `inpaintax:` and says what, where, and what to do.
 """
 
 import errno
+import math
 import os
 import sys
 import traceback
@@ -32,7 +33,7 @@ def run(main: Callable[[], None]) -> None:
     if not _DEBUG.value:
       logging.set_verbosity(logging.WARNING)  # Orbax tells of each step.
     try:
-      _refuse_empty_flags()
+      _refuse_flags()
       main()
     except (Exception, KeyboardInterrupt) as error:
       if _DEBUG.value:
@@ -68,13 +69,16 @@ def own_flags() -> list[flags.Flag]:
   ]
 
 
-def _refuse_empty_flags() -> None:
-  """An empty path would mean the current folder; it is a mistake in a shell."""
+def _refuse_flags() -> None:
+  """What no flag may be: absl lets it pass, or takes it for something else."""
   for flag in own_flags():
+    # An empty path would mean the current folder: a mistake in a shell.
     if flag.value == '':
       raise errors.InputError(
         f'--{flag.name}= is empty: give a value, or leave the flag out.'
       )
+    if isinstance(flag.value, float) and not math.isfinite(flag.value):
+      raise errors.InputError(f'--{flag.name}={flag.value} is not a number.')
 
 
 def _verdict(error: BaseException) -> tuple[int, str]:

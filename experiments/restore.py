@@ -229,8 +229,15 @@ def _polarity():
 
 def _filler():
   from inpaintax import checkpoints, restore
+  from inpaintax.errors import InputError
 
-  return restore.make_filler(checkpoints.load_generator(_WORKDIR.value))
+  trained = checkpoints.load_generator(_WORKDIR.value)
+  if 'noise' in trained.record:
+    raise InputError(
+      f'--workdir={_WORKDIR.value}: this model takes noise off, it fills no'
+      ' holes. Give the workdir of one that does.'
+    )
+  return restore.make_filler(trained)
 
 
 def _fill(item, pixels, missing, filler):

@@ -72,7 +72,10 @@ _BETA = flags.DEFINE_float(
 )
 _RHO = flags.DEFINE_float('rho', 0.05, 'Sparsity target.', lower_bound=0.0)
 _WEIGHT_DECAY = flags.DEFINE_float(
-  'weight_decay', 1e-4, 'lambda, against half the sum of squares.'
+  'weight_decay',
+  1e-4,
+  'lambda, against half the sum of squares.',
+  lower_bound=0.0,
 )
 _UPDATES_PER_CALL = flags.DEFINE_integer(
   'updates_per_call',
@@ -130,6 +133,8 @@ def _record():
     'image_size': side,
     'channels': 1,
     'noise': {'name': 'gaussian', 'sigma': noise.SIGMA.value},
+    # Stages and rates follow from these: a run goes on with the same only.
+    'course': {'steps': training.STEPS.value, 'pretrain': _PRETRAIN.value},
   }
 
 
@@ -138,12 +143,7 @@ def _check():
   from inpaintax.errors import InputError
 
   updates = _UPDATES_PER_CALL.value
-  for flag in (
-    'steps',
-    'log_every',
-    'checkpoint_every',
-    'image_every',
-  ):
+  for flag in ('steps', 'log_every', 'checkpoint_every', 'image_every'):
     value = flags.FLAGS[flag].value
     if value % updates:
       raise InputError(
@@ -153,6 +153,12 @@ def _check():
     raise InputError(
       f'--pretrain={_PRETRAIN.value} for each of {_DEPTH.value} layers leaves'
       ' nothing for training them together.'
+    )
+  if _PRETRAIN.value and not _stages()[0]:
+    raise InputError(
+      f'--pretrain={_PRETRAIN.value} of --steps={training.STEPS.value} is less'
+      f' than half of --updates_per_call={updates}: lower that, or give'
+      ' --pretrain=0.'
     )
   side, out = _SIDE.value, _OUTPUT_SIDE.value
   if out is not None and (out > side or (side - out) % 2):

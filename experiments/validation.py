@@ -74,10 +74,30 @@ def make_denoising_look(
 
   Returns:
     `look(step, state, log)`; the state has the player `gen`.
+
+  Raises:
+    InputError: the stride leaves gaps, or an image is too small.
   """
   from inpaintax import checkpoints
+  from inpaintax.errors import InputError
   from inpaintax.evaluate import denoising
+  from inpaintax.metrics import SSIM_WINDOW
   from inpaintax.restore.denoising import make_denoiser
+
+  side = record['image_size']
+  out = record['generator']['options']['output_side'] or side
+  if stride > out:
+    raise InputError(
+      f'--val_stride={stride} is more than the {out} pixels of a patch.'
+    )
+  least = max(side, SSIM_WINDOW)
+  for number in range(min(len(source), VAL_IMAGES.value)):
+    height, width = source[number].shape[:2]
+    if min(height, width) < least:
+      raise InputError(
+        f'--val_data: {source.name(number)} has {width}x{height} pixels, less'
+        f' than {least}x{least}.'
+      )
 
   def look(step, state, log):
     variables = {'params': state.gen.params, 'batch_stats': state.gen.stats}

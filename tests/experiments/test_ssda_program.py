@@ -10,6 +10,8 @@ import numpy as np
 import orbax.checkpoint as ocp
 import pytest
 
+from inpaintax import images
+
 TINY = (
   '--side=4',
   '--factor=2',
@@ -130,6 +132,8 @@ def test_what_cannot_be_trained_is_refused(refusals_of, tmp_path):
     ('--output_side=3', 'no exact centre'),
     ('--factor=0', 'no hidden units'),
     ('--rho=1', '--rho'),
+    ('--pretrain=0.01', 'less than half of --updates_per_call'),
+    ('--val_data=photos:val --val_stride=5', '--val_stride=5'),
     ('--side=600 --factor=1e-4', 'too small for patches'),
     ('--data=folder:/no/such/folder', '/no/such/folder'),
   ]
@@ -143,10 +147,30 @@ def test_what_cannot_be_trained_is_refused(refusals_of, tmp_path):
     assert kind == 'InputError' and said in message
 
 
+def test_a_run_goes_on_with_its_own_course_alone(refusals_of, whole):
+  # The stages and the rate would be others, from where it stands.
+  same = [*TINY, f'--workdir={whole}']
+  found = refusals_of(
+    'ssda', [[*same, '--steps=40'], [*same, '--steps=20', '--pretrain=0.4']]
+  )
+  for kind, message in found:
+    assert kind == 'InputError' and 'its course is' in message
+
+
+def test_flags_that_are_no_numbers_are_refused(run_program, tmp_path):
+  flags = ('--noise=gaussian', '--sigma=nan', f'--output={tmp_path}')
+  done = run_program('evaluate', *flags)
+  assert done.returncode == 2 and '--sigma=nan' in done.stderr
+  assert not list(tmp_path.iterdir())
+
+
 def test_models_and_tasks_that_do_not_fit_are_refused(
   refusals_of, whole, tiny_workdir, tmp_path
 ):
-  output = f'--output={tmp_path}'
+  photo, mask = tmp_path / 'photo.png', tmp_path / 'mask.png'
+  images.write(photo, np.full((16, 16, 3), 90, np.uint8))
+  images.write(mask, np.uint8(255) * np.eye(16, dtype=np.uint8))
+  output, target = f'--output={tmp_path}', f'--output={tmp_path / "out.png"}'
   found = refusals_of(
     'evaluate',
     [
@@ -155,7 +179,10 @@ def test_models_and_tasks_that_do_not_fit_are_refused(
       ['--noise=gaussian', '--baselines=telea', output],
     ],
   )
-  for (kind, message), said in zip(
-    found, ['do not fit', 'do not fit', 'not known: telea'], strict=True
-  ):
+  found += refusals_of(
+    'restore',
+    [[f'--workdir={whole}', f'--image={photo}', f'--mask={mask}', target]],
+  )
+  saids = ['do not fit', 'do not fit', 'not known: telea', 'takes noise off']
+  for (kind, message), said in zip(found, saids, strict=True):
     assert kind == 'InputError' and said in message
