@@ -16,8 +16,8 @@ QUICK_SSDA := runs/quickstart_ssda
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help quickstart quickstart-ssda test check lint types doctest docs check-wheel format \
-  constraints clean
+.PHONY: help quickstart quickstart-ssda test check lint types doctest docs
+.PHONY: check-wheel format constraints clean
 
 help: ## Lists the targets.
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -28,7 +28,9 @@ $(BIN)/python:
 	    exit 1; }
 	$(PYTHON) -m venv $(VENV)
 
-# Byte code is made of what is imported, when it is: half a minute saved.
+# Byte code is made of what is imported, when it is: half a minute saved. It
+# must then be kept, or every start would cost two seconds more.
+unexport PYTHONDONTWRITEBYTECODE
 INSTALL := -m pip install --quiet --no-compile -c constraints.txt
 
 # The package itself is installed editable: an edit needs no new install.

@@ -1,6 +1,7 @@
 """Images inside uncompressed tar archives, without unpacking them."""
 
 import collections
+import functools
 import glob
 import os
 import tarfile
@@ -46,7 +47,7 @@ class TarSource:
     places: list[tuple[int, int, int]] = []
     others: collections.Counter[str] = collections.Counter()
     for number, path in enumerate(paths):
-      for member in _members(path):
+      for member in _open(path):
         name = os.path.basename(member.name)
         suffix = os.path.splitext(name)[1].lower()
         if name.startswith('.') or not member.isreg() or member.issparse():
@@ -99,19 +100,29 @@ class TarSource:
     return images.printable(f'{archive}/{self._members[index]}')
 
 
-def _members(path: str) -> list[tarfile.TarInfo]:
+def _open(path: str) -> tuple[tarfile.TarInfo, ...]:
   """The members of one archive."""
-  told = images.printable(path)
   try:
-    with tarfile.open(path, 'r:') as archive:
-      members = archive.getmembers()
-      end = os.path.getsize(path)
+    stat = os.stat(path)
+    # Training and validation data are often parts of the same archives, and a
+    # second's work to go through.
+    return _members(path, stat.st_size, stat.st_mtime_ns)
   except (OSError, tarfile.TarError) as error:
     raise InputError(
-      f'{told}: not an uncompressed tar, or damaged ({error}): if it is '
-      'compressed, unpack it to a plain .tar'
+      f'{images.printable(path)}: not an uncompressed tar, or damaged '
+      f'({error}): if it is compressed, unpack it to a plain .tar'
     ) from error
+
+
+@functools.lru_cache(maxsize=64)
+def _members(path: str, end: int, changed: int) -> tuple[tarfile.TarInfo, ...]:
+  """Those of an archive of that length, as it was when last changed."""
+  del changed
+  with tarfile.open(path, 'r:') as archive:
+    members = tuple(archive.getmembers())
   for member in members:
     if member.isreg() and member.offset_data + member.size > end:
-      raise InputError(f'{told}: cut off within {member.name}: copy it again')
+      raise InputError(
+        f'{images.printable(path)}: cut off within {member.name}: copy it again'
+      )
   return members
