@@ -12,6 +12,24 @@ from flax import linen as nn
 Initializer = nn.initializers.Initializer
 
 
+def check_sides(x: jax.Array, factor: int) -> None:
+  """Refuses images that a network cannot halve often enough.
+
+  Args:
+    x: `[B, H, W, C]`.
+    factor: what H and W must be multiples of.
+
+  Raises:
+    ValueError: they are not.
+    AssertionError: `x` has another rank.
+  """
+  chex.assert_rank(x, 4)
+  if x.shape[1] % factor or x.shape[2] % factor:
+    raise ValueError(
+      f'sides must be multiples of {factor}, got {x.shape[1:3]}.'
+    )
+
+
 def center_crop(x: jax.Array, side: tuple[int, int]) -> jax.Array:
   """Cuts the central block out of images or maps.
 

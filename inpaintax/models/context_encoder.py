@@ -164,12 +164,7 @@ class ContextDiscriminator(nn.Module):
 
   @nn.compact
   def __call__(self, block: jax.Array, *, train: bool) -> jax.Array:
-    chex.assert_rank(block, 4)
-    factor = 2 ** len(self.widths)
-    if block.shape[1] % factor or block.shape[2] % factor:
-      raise ValueError(
-        f'sides must be multiples of {factor}, got {block.shape[1:3]}.'
-      )
+    blocks.check_sides(block, 2 ** len(self.widths))
     x = block.astype(self.dtype)
     for i, width in enumerate(self.widths):
       x = _down(width, self.dtype, f'down{i}')(x)

@@ -20,6 +20,8 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
+from inpaintax.models import blocks
+
 _INIT = nn.initializers.glorot_uniform()  # Keras' default.
 
 
@@ -71,11 +73,7 @@ class DeckGenerator(nn.Module):
     self, observed: jax.Array, mask: jax.Array | None = None, *, train: bool
   ) -> jax.Array:
     del mask
-    chex.assert_rank(observed, 4)
-    if observed.shape[1] % 64 or observed.shape[2] % 64:
-      raise ValueError(
-        f'sides must be multiples of 64, got {observed.shape[1:3]}.'
-      )
+    blocks.check_sides(observed, 64)
     layer = functools.partial(
       _ConvActNorm, axis_name=self.axis_name, dtype=self.dtype
     )

@@ -12,9 +12,9 @@ What differs, and why, is measured in docs/results/context_encoder.md:
   it can neither run away from the generator nor stop teaching it.
 """
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Callable, Sequence
 
-import chex
 import jax
 import jax.numpy as jnp
 from flax import linen as nn
@@ -25,6 +25,15 @@ _INIT = nn.initializers.he_normal()
 _PAD = ((1, 1), (1, 1))  # Of 4x4 convolutions: symmetric, as in Torch.
 _FINEST = 16  # Channels at full resolution, where each costs most.
 _GRAIN = 4  # Channels of noise at each scale of the decoder.
+
+
+def _norm(
+  axis_name: str | None, dtype: jnp.dtype, train: bool
+) -> Callable[..., nn.BatchNorm]:
+  """Batch norm, to be called with a name."""
+  return functools.partial(
+    nn.BatchNorm, not train, momentum=0.9, axis_name=axis_name, dtype=dtype
+  )
 
 
 class _Residual(nn.Module):
@@ -39,22 +48,16 @@ class _Residual(nn.Module):
 
   @nn.compact
   def __call__(self, x: jax.Array, *, train: bool) -> jax.Array:
-    width = x.shape[-1]
+    norm = _norm(self.axis_name, self.dtype, train)
     # Small at first: the block begins near the identity.
     small = nn.initializers.variance_scaling(0.2, 'fan_in', 'normal')
     y = x
     for i, (init, dilation) in enumerate(
       ((_INIT, self.dilation), (small, 1)), start=1
     ):
-      y = nn.BatchNorm(
-        not train,
-        momentum=0.9,
-        axis_name=self.axis_name,
-        dtype=self.dtype,
-        name=f'norm{i}',
-      )(y)
+      y = norm(name=f'norm{i}')(y)
       y = nn.Conv(
-        width,
+        x.shape[-1],
         (3, 3),
         kernel_dilation=dilation,
         use_bias=False,
@@ -118,12 +121,8 @@ class ResidualGenerator(nn.Module):
     self, observed: jax.Array, mask: jax.Array | None = None, *, train: bool
   ) -> jax.Array:
     del mask
-    chex.assert_rank(observed, 4)
-    factor = 2 ** len(self.widths)
-    if observed.shape[1] % factor or observed.shape[2] % factor:
-      raise ValueError(
-        f'sides must be multiples of {factor}, got {observed.shape[1:3]}.'
-      )
+    blocks.check_sides(observed, 2 ** len(self.widths))
+    norm = _norm(self.axis_name, self.dtype, train)
     x = observed.astype(self.dtype)
     maps = [x]  # Of the encoder: at 1, 1/2, 1/4, ... of the image's side.
     for i, width in enumerate(self.widths):
@@ -138,7 +137,7 @@ class ResidualGenerator(nn.Module):
         name=f'down{i}',
       )(x)
       if i:  # The layer that sees raw pixels is not normalised.
-        x = self._norm(f'down{i}_norm', train)(x)
+        x = norm(name=f'down{i}_norm')(x)
       x = nn.leaky_relu(x, 0.2)
       maps.append(x)
     x = self._central(self._around(x, train))
@@ -156,7 +155,7 @@ class ResidualGenerator(nn.Module):
         dtype=self.dtype,
         name=f'up{i}',
       )(x)
-      x = nn.relu(self._norm(f'up{i}_norm', train)(x))
+      x = nn.relu(norm(name=f'up{i}_norm')(x))
     x = nn.Conv(
       self.channels,
       (3, 3),
@@ -174,20 +173,12 @@ class ResidualGenerator(nn.Module):
       )
     y = blocks.ChannelwiseDense(dtype=self.dtype, name='channelwise')(x)
     y = nn.Dense(x.shape[-1], use_bias=False, dtype=self.dtype, name='mix')(y)
-    return nn.relu(self._norm('around_norm', train)(x + y))
+    norm = _norm(self.axis_name, self.dtype, train)
+    return nn.relu(norm(name='around_norm')(x + y))
 
   def _central(self, x: jax.Array) -> jax.Array:
     height, width = (round(n * self.part) for n in x.shape[1:3])
     return blocks.center_crop(x, (height, width))
-
-  def _norm(self, name: str, train: bool) -> nn.BatchNorm:
-    return nn.BatchNorm(
-      not train,
-      momentum=0.9,
-      axis_name=self.axis_name,
-      dtype=self.dtype,
-      name=name,
-    )
 
 
 class SpectralDiscriminator(nn.Module):
@@ -213,12 +204,7 @@ class SpectralDiscriminator(nn.Module):
 
   @nn.compact
   def __call__(self, block: jax.Array, *, train: bool) -> jax.Array:
-    chex.assert_rank(block, 4)
-    factor = 2 ** (len(self.widths) - 1)
-    if block.shape[1] % factor or block.shape[2] % factor:
-      raise ValueError(
-        f'sides must be multiples of {factor}, got {block.shape[1:3]}.'
-      )
+    blocks.check_sides(block, 2 ** (len(self.widths) - 1))
     x = block.astype(self.dtype)
     for i, width in enumerate(self.widths):
       side, stride = (4, 2) if i else (3, 1)
