@@ -117,21 +117,22 @@ def main():
 
 def _fill(trained, baselines, source, **options):
   """(Evaluation, protocol, details) of what fills holes."""
-  from inpaintax import evaluate, restore
+  from inpaintax import restore
+  from inpaintax.evaluate import filling
 
   records = {name: model.record for name, model in trained.items()}
   size = _agreed('size', _SIZE.value, 'image_size', records)
   hole = _hole(size, records)
   methods = [
-    evaluate.Method(
+    filling.Method(
       name,
       restore.make_filler(model, batch_size=_BATCH_SIZE.value).fill,
       True,
     )
     for name, model in trained.items()
   ]
-  found = evaluate.evaluate(
-    methods + [evaluate.baseline(name) for name in baselines],
+  found = filling.compare(
+    methods + [filling.baseline(name) for name in baselines],
     source,
     holes.masker(size, hole=hole),
     size=size,
@@ -144,7 +145,7 @@ def _fill(trained, baselines, source, **options):
     'hole': hole,
     'batch_size': _BATCH_SIZE.value,
   }
-  return found, evaluate.PROTOCOL, details
+  return found, filling.PROTOCOL, details
 
 
 def _baselines():

@@ -36,14 +36,13 @@ def make_look(
   Returns:
     `look(step, state, log)`; the state has the player `gen`.
   """
-  from inpaintax import checkpoints, evaluate, restore
+  from inpaintax import restore
+  from inpaintax.evaluate import filling
 
   def look(step, state, log):
-    variables = {'params': state.gen.params, 'batch_stats': state.gen.stats}
-    trained = checkpoints.Trained(step, record, variables)
-    filler = restore.make_filler(trained, batch_size=64)
-    found = evaluate.evaluate(
-      [evaluate.Method('model', filler.fill, True)],
+    filler = restore.make_filler(_trained(step, record, state), batch_size=64)
+    found = filling.compare(
+      [filling.Method('model', filler.fill, True)],
       source,
       masker,
       size=record['image_size'],
@@ -78,7 +77,6 @@ def make_denoising_look(
   Raises:
     InputError: the stride leaves gaps, or an image is too small.
   """
-  from inpaintax import checkpoints
   from inpaintax.errors import InputError
   from inpaintax.evaluate import denoising
   from inpaintax.metrics import SSIM_WINDOW
@@ -100,11 +98,9 @@ def make_denoising_look(
       )
 
   def look(step, state, log):
-    variables = {'params': state.gen.params, 'batch_stats': state.gen.stats}
-    trained = checkpoints.Trained(step, record, variables)
-    model = denoising.Denoiser('model', make_denoiser(trained, stride=stride))
+    denoise = make_denoiser(_trained(step, record, state), stride=stride)
     found = denoising.compare(
-      [model],
+      [denoising.Denoiser('model', denoise)],
       source,
       sigma=record['noise']['sigma'],
       seed=seed,
@@ -113,6 +109,14 @@ def make_denoising_look(
     _tell(step, workdir, found.rows[1], found.pictures, log)
 
   return look
+
+
+def _trained(step, record, state):
+  """The generator as it is now."""
+  from inpaintax import checkpoints
+
+  variables = {'params': state.gen.params, 'batch_stats': state.gen.stats}
+  return checkpoints.Trained(step, record, variables)
 
 
 def _tell(step, workdir, row, pictures, log):

@@ -10,7 +10,7 @@ import pytest
 
 from inpaintax import evaluate, images
 from inpaintax.corruptions import masks
-from inpaintax.evaluate import reports
+from inpaintax.evaluate import filling, reports
 
 SIZE, HOLE = 24, 8
 CENTER = functools.partial(masks.center, hole=HOLE)
@@ -43,12 +43,12 @@ class Source:
 
 def method(change, name='stub'):
   """Fills with `change(images)`, which may know the truth by other ways."""
-  return evaluate.Method(name, lambda batch, missing: change(batch), False)
+  return filling.Method(name, lambda batch, missing: change(batch), False)
 
 
 def measure(methods, source, draw=CENTER, **options):
   options = {'size': SIZE, 'seed': 0, 'batch_size': 3} | options
-  return evaluate.evaluate(methods, source, draw, **options)
+  return filling.compare(methods, source, draw, **options)
 
 
 def test_a_row_is_what_one_calculates_by_hand():
@@ -161,7 +161,7 @@ def test_baselines_are_called_image_by_image():
   image = np.full((SIZE, SIZE, 3), 7, np.uint8)
   image[:4, :, 1] = 99
   expected = int(np.round((4 * 24 * 99 + (20 * 24 - 64) * 7) / (24 * 24 - 64)))
-  found = measure([evaluate.baseline('mean')], Source([image] * 4))
+  found = measure([filling.baseline('mean')], Source([image] * 4))
   error = 100 * (expected - 7) / 3 / 255
   np.testing.assert_allclose(
     found.per_image['mean']['l1_percent'], [error] * 4, rtol=1e-5
@@ -175,10 +175,10 @@ def test_compiled_methods_have_a_call_of_each_size_for_nothing():
     calls.append(len(batch))
     return batch
 
-  measure([evaluate.Method('a', fill, True)], Source.flat(8))
+  measure([filling.Method('a', fill, True)], Source.flat(8))
   assert calls == [3, 3, 3, 2, 2]
   calls.clear()
-  measure([evaluate.Method('a', fill, False)], Source.flat(8))
+  measure([filling.Method('a', fill, False)], Source.flat(8))
   assert calls == [1, 3, 3, 2]
 
 

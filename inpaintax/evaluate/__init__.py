@@ -1,8 +1,4 @@
-"""Methods on the same images with the same holes: a table, and pictures.
-
-Every figure is taken inside the hole, on the composite, on [0, 1] pixels
-rounded to 8 bit, and in the same way for every method. No method is given what
-is under the mask: the missing pixels are grey in the images it gets.
+"""What all comparisons share: the figures, and how they become a table.
 
 A row's figures are means of the images' own figures, each image counting alike
 however large its hole; but for
@@ -13,31 +9,21 @@ however large its hole; but for
   in 20: percentiles of the bootstrap over images;
 - `sharpness`: the sum of the images' mean gradient magnitudes, divided by the
   sum of the originals'. Below 1 is blurred, above 1 too rough;
-- `seconds_per_image`: in batches, by the clock. What happens once, such as
-  compiling, does not count; moving images to the device does.
+- `seconds_per_image`: by the clock.
 
 A fill without any error has no finite PSNR: `PSNR_CAP` stands for all above it.
 """
 
-import time
-from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from inpaintax import baselines, metrics
-from inpaintax.data import batches, sources
+from inpaintax import metrics
 
 # In dB. One grey level in one of a million values is 108 dB.
 PSNR_CAP = 100.0
-
-PROTOCOL = (
-  'Inside the hole, on the composite, on [0, 1] pixels rounded to 8 bit.'
-)
-
-_GREY = np.uint8(127)
 
 # In the order of tables.
 _FIGURES = (
@@ -51,21 +37,6 @@ _FIGURES = (
 )
 _RESAMPLES = 2000
 _INTERVAL = (2.5, 97.5)
-
-
-class Method(NamedTuple):
-  """One way to fill holes.
-
-  Attributes:
-    name: in the table.
-    fill: takes images, uint8 `[B, S, S, 3]`, and masks, bool `[B, S, S]`, True
-      = missing; returns uint8 images of the same shape.
-    compiled: whether it is compiled at the first call for each batch size.
-  """
-
-  name: str
-  fill: Callable[[np.ndarray, np.ndarray], np.ndarray]
-  compiled: bool
 
 
 class Evaluation(NamedTuple):
@@ -83,100 +54,6 @@ class Evaluation(NamedTuple):
   rows: list[dict[str, Any]]
   per_image: dict[str, dict[str, np.ndarray]]
   pictures: list[tuple[str, np.ndarray]]
-
-
-def baseline(name: str) -> Method:
-  """One of the classical methods.
-
-  Args:
-    name: of `baselines.BASELINES`.
-
-  Returns:
-    It, as a method.
-  """
-  one = baselines.BASELINES[name]
-
-  def fill(images: np.ndarray, missing: np.ndarray) -> np.ndarray:
-    return np.stack([one(*pair) for pair in zip(images, missing, strict=True)])
-
-  return Method(name, fill, False)
-
-
-def evaluate(
-  methods: Sequence[Method],
-  source: sources.Source,
-  draw_masks: Callable[[jax.Array, tuple[int, int]], jax.Array],
-  *,
-  size: int,
-  seed: int,
-  batch_size: int = 64,
-  limit: int | None = None,
-  pictures: int = 8,
-) -> Evaluation:
-  """Measures methods on the images of a source, their centres cropped.
-
-  Image n has the same hole whatever the batch size, the limit and the methods.
-
-  Args:
-    methods: of different names.
-    source: the photographs.
-    draw_masks: `(keys, size) -> float32 [B, H, W, 1]`, 1 = missing, as the
-      makers of `corruptions.masks`.
-    size: side that images are resized and cropped to, pixels, at least 11.
-    seed: of masks and intervals.
-    batch_size: images in memory at a time.
-    limit: measure only the first so many images; None: all.
-    pictures: keep the first so many images to look at.
-
-  Returns:
-    The figures.
-
-  Raises:
-    InputError: an image cannot be decoded, or a method cannot fill such holes.
-  """
-  tables: dict[str, list[dict[str, np.ndarray]]] = {m.name: [] for m in methods}
-  seconds = dict.fromkeys(tables, 0.0)
-  shown: dict[str, list[np.ndarray]] = {
-    name: [] for name in ('original', 'masked', *tables)
-  }
-  names: list[str] = []
-  ready: set[tuple[str, int]] = set()
-  masks_of = _mask_maker(draw_masks, size, seed, batch_size)
-  count = min(len(source), limit or len(source))
-  stream = batches.eval_batches(source, batch_size=batch_size, size=size)
-  for images, found in stream:
-    images = images[: count - len(names)]
-    missing = masks_of(len(names), len(images))
-    observed = np.where(missing[..., None], _GREY, images)
-    few = slice(0, max(0, pictures - len(names)))
-    shown['original'].append(images[few])
-    shown['masked'].append(observed[few])
-    for method in methods:
-      # Every library does something the first time; one image will do, if it
-      # is not compiled for the batch's size.
-      first = len(images) if method.compiled else 1
-      if (method.name, first) not in ready:
-        method.fill(observed[:first], missing[:first])
-        ready.add((method.name, first))
-      start = time.perf_counter()
-      filled = method.fill(observed, missing)
-      seconds[method.name] += time.perf_counter() - start
-      filled = np.where(missing[..., None], filled, images)
-      tables[method.name].append(figures(filled, images, missing, batch_size))
-      shown[method.name].append(filled[few])
-    names += found[: len(images)]
-    if len(names) == count:
-      break
-  per_image = {
-    name: {key: np.concatenate([t[key] for t in parts]) for key in parts[0]}
-    for name, parts in tables.items()
-  }
-  rows = [
-    row(name, found, seconds[name] / count, seed)
-    for name, found in per_image.items()
-  ]
-  looks = [(name, np.concatenate(parts)) for name, parts in shown.items()]
-  return Evaluation(names, rows, per_image, looks)
 
 
 def bootstrap_interval(values: np.ndarray, *, seed: int) -> tuple[float, float]:
@@ -199,26 +76,6 @@ def bootstrap_interval(values: np.ndarray, *, seed: int) -> tuple[float, float]:
   ]
   low, high = np.percentile(means, _INTERVAL)
   return float(low), float(high)
-
-
-def _mask_maker(
-  draw_masks: Callable[[jax.Array, tuple[int, int]], jax.Array],
-  size: int,
-  seed: int,
-  batch_size: int,
-) -> Callable[[int, int], np.ndarray]:
-  """`(first image, images) -> bool [images, size, size]`, compiled once."""
-
-  @jax.jit
-  def draw(start: jax.Array) -> jax.Array:
-    numbers = start + jnp.arange(batch_size)
-    keys = jax.vmap(jax.random.fold_in, (None, 0))(
-      jax.random.key(seed), numbers
-    )
-    return draw_masks(keys, (size, size))[..., 0] > 0
-
-  # A copy: scikit-image takes no read-only arrays.
-  return lambda start, count: np.array(draw(jnp.int32(start)))[:count]
 
 
 def figures(
@@ -267,20 +124,41 @@ def _measure(
   }
 
 
-def row(
-  name: str, figures: dict[str, np.ndarray], seconds: float, seed: int
-) -> dict[str, Any]:
-  """A method's row.
+def tabulate(
+  names: list[str],
+  tables: dict[str, list[dict[str, np.ndarray]]],
+  seconds: dict[str, float],
+  pictures: list[tuple[str, np.ndarray]],
+  *,
+  seed: int,
+) -> Evaluation:
+  """Puts what was measured together.
 
   Args:
-    name: of the method.
-    figures: those of each image.
-    seconds: per image.
+    names: of the N images.
+    tables: for each method, the figures of its batches: float64 `[B]` by name.
+    seconds: for each method, over all images.
+    pictures: see `Evaluation`.
     seed: of the intervals.
 
   Returns:
-    Plain JSON, see this module.
+    The evaluation.
   """
+  per_image = {
+    name: {key: np.concatenate([t[key] for t in parts]) for key in parts[0]}
+    for name, parts in tables.items()
+  }
+  rows = [
+    _row(name, figures, seconds[name] / len(names), seed)
+    for name, figures in per_image.items()
+  ]
+  return Evaluation(names, rows, per_image, pictures)
+
+
+def _row(
+  name: str, figures: dict[str, np.ndarray], seconds: float, seed: int
+) -> dict[str, Any]:
+  """A method's row: plain JSON, see this module."""
   mean = {key: float(values.mean()) for key, values in figures.items()}
   l2 = mean['l2_percent']
   of_mean = -10 * np.log10(l2 / 100) if l2 else PSNR_CAP

@@ -91,16 +91,8 @@ def compare(
     if number < pictures:
       for name, image in found.items():
         shown[name].append(image)
-  per_image = {
-    name: {key: np.concatenate([t[key] for t in parts]) for key in parts[0]}
-    for name, parts in tables.items()
-  }
-  rows = [
-    evaluate.row(name, figures, seconds[name] / count, seed)
-    for name, figures in per_image.items()
-  ]
   names = [source.name(number) for number in range(count)]
-  return evaluate.Evaluation(names, rows, per_image, _looks(shown))
+  return evaluate.tabulate(names, tables, seconds, _looks(shown), seed=seed)
 
 
 def _figures(given: np.ndarray, clean: np.ndarray) -> dict[str, np.ndarray]:

@@ -48,7 +48,7 @@ def sample_keys(
     Keys `[count]`; the same however the batch is split.
   """
   first = 0 if axis_name is None else jax.lax.axis_index(axis_name) * count
-  return jax.vmap(jax.random.fold_in, (None, 0))(key, first + jnp.arange(count))
+  return _numbered(key, first + jnp.arange(count))
 
 
 def with_corruption(
@@ -70,9 +70,7 @@ def with_corruption(
   """
 
   def corrupted(state: Any, batch: jax.Array) -> tuple[Any, Metrics]:
-    # A stream of their own: a run's other keys come from the same seed.
-    root = jax.random.fold_in(jax.random.key(seed), _CORRUPTION)
-    key = jax.random.fold_in(root, state.step)
+    key = _step_key(seed, state.step)
     keys = sample_keys(key, len(batch), axis_name=axis_name)
     return step(state, corrupt(keys, images.to_float(batch)))
 
@@ -102,17 +100,26 @@ def with_draws(
 
   def many(state: Any, given: tuple[jax.Array, Any]) -> tuple[Any, Metrics]:
     numbers, data = given
-    root = jax.random.fold_in(jax.random.key(seed), _CORRUPTION)
 
     def one(state: Any, _: None) -> tuple[Any, Metrics]:
-      key = jax.random.fold_in(root, state.step)
-      keys = jax.vmap(jax.random.fold_in, (None, 0))(key, numbers)
+      keys = _numbered(_step_key(seed, state.step), numbers)
       return step(state, draw(keys, data))
 
     state, metrics = jax.lax.scan(one, state, length=updates)
     return state, jax.tree.map(lambda x: x.mean(0), metrics)
 
   return many
+
+
+def _step_key(seed: int, step: jax.Array) -> jax.Array:
+  """Of the corruptions of a step: a run's other keys have the same seed."""
+  root = jax.random.fold_in(jax.random.key(seed), _CORRUPTION)
+  return jax.random.fold_in(root, step)
+
+
+def _numbered(key: jax.Array, numbers: jax.Array) -> jax.Array:
+  """A key for each number."""
+  return jax.vmap(jax.random.fold_in, (None, 0))(key, numbers)
 
 
 def compile_draws(
