@@ -7,7 +7,11 @@ import pytest
 from jax import numpy as jnp
 
 from inpaintax.models.ssda import StackedAutoencoder
-from inpaintax.steps.pretraining import make_stage_step
+from inpaintax.steps.pretraining import (
+  make_stage_loss,
+  make_stage_round,
+  make_stage_step,
+)
 from inpaintax.steps.supervised import init_supervised
 from inpaintax.types import Sample
 
@@ -34,10 +38,15 @@ def start(model=MODEL, tx=None):
   return tx, init_supervised(jax.random.key(0), model, tx, image=image)
 
 
+def stage_step(model, tx, *, first=0, axis_name=None, **options):
+  loss = make_stage_loss(model, axis_name=axis_name, **options)
+  return make_stage_step(loss, tx, first=first, axis_name=axis_name)
+
+
 @pytest.mark.parametrize('stage', [0, 1, 2])
 def test_a_stage_moves_its_own_layers_alone(stage):
   tx, state = start()
-  step = jax.jit(make_stage_step(MODEL, tx, stage=stage, first=0))
+  step = jax.jit(stage_step(MODEL, tx, stage=stage))
   after, metrics = step(state, sample())
   moved = {
     name
@@ -65,7 +74,7 @@ def test_the_losses_of_a_network_without_weights():
   batch = sample()
   data = 0.5 * np.square(0.4 * batch.target).sum((1, 2, 3)).mean()
   for stage, units, rec in ((0, 7, data), (1, 5, 0.0), (2, 0, data)):
-    step = make_stage_step(MODEL, tx, stage=stage, first=0, beta=0.3)
+    step = stage_step(MODEL, tx, stage=stage, beta=0.3)
     _, metrics = jax.jit(step)(state, batch)
     np.testing.assert_allclose(metrics['rec'], rec, rtol=1e-5, atol=1e-9)
     kl = 0.4946319372 * units
@@ -84,9 +93,7 @@ def test_weight_decay_takes_its_own_layers_kernels_and_no_bias():
   loss = {}
   for stage in (0, 2):
     for decay in (0.0, 2.0):
-      step = make_stage_step(
-        MODEL, tx, stage=stage, first=0, weight_decay=decay
-      )
+      step = stage_step(MODEL, tx, stage=stage, weight_decay=decay)
       loss[stage, decay] = jax.jit(step)(state, sample())[1]['loss']
   # lambda / 2 times the number of weights, all 1.
   np.testing.assert_allclose(loss[0, 2.0] - loss[0, 0.0], 2 * 9 * 7, rtol=1e-5)
@@ -96,17 +103,15 @@ def test_weight_decay_takes_its_own_layers_kernels_and_no_bias():
 
 def test_the_optimiser_starts_anew_at_the_first_step_of_a_stage():
   tx, state = start()
-  before, _ = jax.jit(make_stage_step(MODEL, tx, stage=0, first=0))(
-    state, sample()
-  )
+  before, _ = jax.jit(stage_step(MODEL, tx, stage=0))(state, sample())
   fresh = before._replace(
     gen=before.gen._replace(opt=tx.init(before.gen.params))
   )
-  step = jax.jit(make_stage_step(MODEL, tx, stage=1, first=1))
+  step = jax.jit(stage_step(MODEL, tx, stage=1, first=1))
   equal = lambda a, b: jax.tree.map(np.testing.assert_array_equal, a, b)
   equal(step(before, sample())[0], step(fresh, sample())[0])
   # And nowhere else.
-  other = jax.jit(make_stage_step(MODEL, tx, stage=1, first=0))
+  other = jax.jit(stage_step(MODEL, tx, stage=1))
   assert other(before, sample())[0].gen.opt[0].count == 2
 
 
@@ -114,9 +119,7 @@ def test_shards_of_a_batch_move_as_the_batch_does():
   tx = optax.sgd(0.1)
   _, state = start(tx=tx)
   for stage in (0, 1, 2):
-    make = functools.partial(
-      make_stage_step, MODEL, tx, stage=stage, first=0, beta=1.0
-    )
+    make = functools.partial(stage_step, MODEL, tx, stage=stage, beta=1.0)
     whole, logged = jax.jit(make())(state, sample(8))
     shards = jax.tree.map(lambda x: x.reshape(4, 2, *x.shape[1:]), sample(8))
     step = jax.pmap(
@@ -146,7 +149,7 @@ def test_the_linear_limit_is_ridge_regression():
   )
   rate = optax.cosine_decay_schedule(3e-2, 1500)
   tx, state = start(model, optax.adam(rate))
-  step = make_stage_step(model, tx, stage=1, first=0, weight_decay=0.0)
+  step = stage_step(model, tx, stage=1, weight_decay=0.0)
   run = jax.jit(
     lambda state: jax.lax.scan(
       lambda state, _: step(state, batch), state, length=1500
@@ -164,4 +167,54 @@ def test_the_linear_limit_is_ridge_regression():
 def test_a_stage_that_is_not_there_is_refused():
   for stage in (-1, 3):
     with pytest.raises(ValueError, match='stage'):
-      make_stage_step(MODEL, optax.sgd(1.0), stage=stage, first=0)
+      make_stage_loss(MODEL, stage=stage)
+
+
+def quadratic(params, sample):
+  """Of a linear model without a constant: its least value is known."""
+  out = jnp.einsum('bp,pq->bq', sample.observed[..., 0, 0], params['kernel'])
+  rec = 0.5 * jnp.square(out - sample.target[..., 0, 0]).sum(1).mean()
+  return rec, {'loss': rec}
+
+
+def test_a_round_of_lbfgs_solves_least_squares():
+  rng = np.random.default_rng(0)
+  noisy = rng.normal(size=(50, 6)) * np.geomspace(1, 30, 6)
+  clean = rng.normal(size=(50, 3))
+  best = np.linalg.lstsq(noisy, clean, rcond=None)[0]
+  batch = Sample(
+    *(jnp.float32(x)[..., None, None] for x in (noisy, clean, clean))
+  )
+  _, state = start()
+  state = state._replace(
+    gen=state.gen._replace(params={'kernel': jnp.zeros((6, 3))})
+  )
+  after, metrics = jax.jit(make_stage_round(quadratic, iterations=40))(
+    state, batch
+  )
+  np.testing.assert_allclose(after.gen.params['kernel'], best, atol=1e-3)
+  least = 0.5 * np.square(noisy @ best - clean).sum(1).mean()
+  np.testing.assert_allclose(metrics['loss'], least, rtol=1e-5)
+  assert after.step == 40
+
+
+@pytest.mark.parametrize('stage', [0, 1, 2])
+def test_a_round_moves_its_stages_layers_alone_and_downhill(stage):
+  _, state = start()
+  loss = make_stage_loss(MODEL, stage=stage, beta=0.1)
+  after, metrics = jax.jit(make_stage_round(loss, iterations=10))(
+    state, sample()
+  )
+  moved = {
+    name
+    for name, layer in state.gen.params.items()
+    if (layer['kernel'] != after.gen.params[name]['kernel']).any()
+  }
+  assert moved == LAYERS[stage]
+  before = loss(state.gen.params, sample())[0]
+  assert metrics['loss'] < before
+  np.testing.assert_allclose(
+    metrics['loss'], loss(after.gen.params, sample())[0], rtol=1e-6
+  )
+  # Adam's state is not its own: a run must find the same tree.
+  jax.tree.map(np.testing.assert_array_equal, after.gen.opt, state.gen.opt)
