@@ -10,12 +10,10 @@ each row is called after the last part of its workdir, a single one `model`.
 Without a --workdir, --size and --hole say what to measure the baselines on.
 
   python -m experiments.evaluate --workdir=runs/ssda --data=photos:val \
-    --noise=gaussian --sigma=25 --baselines=nlm,tv,median \
+    --noise=gaussian --sigma=25 --baselines=nlm,wavelet,tv,median \
     --output=runs/ssda/evaluation
 
-measures denoisers, on whole grey images.
-
-What the figures mean: `inpaintax.evaluate`.
+measures denoisers, on whole grey images. The figures: `inpaintax.evaluate`.
 """
 
 import os
@@ -42,7 +40,8 @@ _BASELINES = flags.DEFINE_list(
   'baselines',
   None,
   'Classical methods to compare with; may be empty. Default: all there are, for'
-  ' holes mean,telea,ns,biharmonic, for noise nlm,tv,median.',
+  ' holes mean,telea,ns,biharmonic, for noise nlm,wavelet,tv,median, for text'
+  ' median,telea,biharmonic.',
 )
 _OUTPUT = flags.DEFINE_string(
   'output', None, 'Folder to write the results into.', required=True
@@ -150,10 +149,10 @@ def _fill(trained, baselines, source, **options):
 
 def _baselines():
   """Names of classical methods for the task."""
-  from inpaintax.baselines import BASELINES, DENOISERS
+  from inpaintax.baselines import BASELINES
   from inpaintax.errors import InputError
 
-  known = list(DENOISERS if noise.NOISE.value else BASELINES)
+  known = list(noise.baselines() if noise.NOISE.value else BASELINES)
   names = known if _BASELINES.value is None else _BASELINES.value
   unknown = [name for name in names if name not in known]
   if unknown or len(set(names)) < len(names):
@@ -285,7 +284,7 @@ def _show(found):
   where = 'whole' if noise.NOISE.value else 'inside the hole'
   title = f'{len(found.names)} images, {where}'
   table = rich.table.Table(title=title, title_justify='left')
-  for heading in reports.HEADINGS:
+  for heading in reports.headings(found):
     justify = 'left' if heading == 'method' else 'right'
     table.add_column(heading, justify=justify, no_wrap=True)
   for row in found.rows:

@@ -1,4 +1,4 @@
-"""The flags that say what noise there is, and what they mean."""
+"""The flags that say what lies over an image, and what they mean."""
 
 import functools
 from typing import Any
@@ -6,7 +6,10 @@ from typing import Any
 from absl import flags
 
 NOISE = flags.DEFINE_enum(
-  'noise', None, ['gaussian'], 'Measure denoisers, not the filling of holes.'
+  'noise',
+  None,
+  ['gaussian', 'text'],
+  'What denoisers take away: noise, or superimposed text.',
 )
 SIGMA = flags.DEFINE_float(
   'sigma',
@@ -14,38 +17,158 @@ SIGMA = flags.DEFINE_float(
   'Standard deviation of Gaussian noise, grey levels of 0..255.',
   lower_bound=0.0,
 )
-_STRIDE = flags.DEFINE_integer(
+_FONT_SIZES = flags.DEFINE_list(
+  'font_sizes',
+  '18,36',
+  'The smallest and the largest font size of text, pixels; or the only one.',
+)
+STRIDE = flags.DEFINE_integer(
   'stride', 1, 'Between the patches of a denoiser, pixels.', lower_bound=1
 )
 
 
+def font_sizes() -> tuple[int, int]:
+  """The smallest and the largest.
+
+  Returns:
+    Pixels.
+
+  Raises:
+    InputError: the flag does not say them.
+  """
+  from inpaintax.errors import InputError
+
+  given = _FONT_SIZES.value
+  if not 1 <= len(given) <= 2 or not all(size.isdigit() for size in given):
+    raise InputError(
+      f'--font_sizes={",".join(given)}: give one or two whole numbers: 18,36.'
+    )
+  low, high = int(given[0]), int(given[-1])
+  if not 1 <= low <= high:
+    raise InputError(f'--font_sizes={low},{high} must rise, from at least 1.')
+  return low, high
+
+
+def described(kind: str, sigma_max: float | None = None) -> dict[str, Any]:
+  """What the flags say, as a checkpoint's record has it.
+
+  Args:
+    kind: of --noise.
+    sigma_max: where noise levels end that begin at --sigma; None: only that.
+
+  Returns:
+    Plain JSON.
+
+  Raises:
+    InputError: a flag is out of range.
+  """
+  if kind == 'text':
+    return {'name': kind, 'font_sizes': list(font_sizes())}
+  about = {'name': kind, 'sigma': SIGMA.value}
+  return about if sigma_max is None else about | {'sigma_max': sigma_max}
+
+
+def corruption(about: dict[str, Any], *, seed: int) -> Any:
+  """What images are measured with.
+
+  Args:
+    about: of `described`; of several noise levels, the middle one counts.
+    seed: of noise or text.
+
+  Returns:
+    The `inpaintax.evaluate.denoising.Corruption`.
+  """
+  from inpaintax.evaluate import denoising
+
+  if about['name'] == 'text':
+    low, high = about['font_sizes']
+    return denoising.superimposed((low, high), seed=seed)
+  sigma = about['sigma']
+  return denoising.gaussian(
+    (sigma + about.get('sigma_max', sigma)) / 2, seed=seed
+  )
+
+
+def model(name: str, trained: Any, *, stride: int) -> Any:
+  """A trained model among what is compared.
+
+  Args:
+    name: of its row.
+    trained: the model.
+    stride: between patches, pixels.
+
+  Returns:
+    The `inpaintax.evaluate.denoising.Denoiser`, a blind one.
+  """
+  from inpaintax.evaluate import denoising
+  from inpaintax.restore.denoising import make_denoiser
+
+  denoise = make_denoiser(trained, stride=stride)
+  return denoising.Denoiser(name, lambda observed, _: denoise(observed))
+
+
+def baselines() -> dict[str, Any]:
+  """The classical methods for --noise.
+
+  Returns:
+    A `inpaintax.evaluate.denoising.Denoiser` by each name.
+  """
+  from inpaintax.baselines import DENOISERS
+  from inpaintax.evaluate import denoising
+
+  classical = {
+    name: denoising.Denoiser(
+      name, functools.partial(_classical, denoise, SIGMA.value)
+    )
+    for name, denoise in DENOISERS.items()
+  }
+  if NOISE.value == 'gaussian':
+    return classical
+  fillers = {name: denoising.filler(name) for name in ('telea', 'biharmonic')}
+  return {'median': classical['median']} | fillers
+
+
+def _classical(denoise, sigma, observed, marked):
+  del marked
+  return denoise(observed, sigma)
+
+
 def measure(
-  trained: dict[str, Any], baselines: list[str], source: Any, **options: Any
+  trained: dict[str, Any],
+  names: list[str],
+  source: Any,
+  *,
+  seed: int,
+  **options: Any,
 ) -> tuple[Any, str, dict[str, Any]]:
   """Compares denoisers.
 
   Args:
     trained: models by the name of their row.
-    baselines: names of classical denoisers.
+    names: of classical methods.
     source: clean photographs.
+    seed: of noise, or text, and intervals.
     **options: of `inpaintax.evaluate.denoising.compare`.
 
   Returns:
     (the evaluation, what its figures are of, the flags that it depends on).
-  """
-  from inpaintax.baselines import DENOISERS
-  from inpaintax.evaluate import denoising
-  from inpaintax.restore.denoising import make_denoiser
 
-  sigma = SIGMA.value
-  denoisers = [
-    denoising.Denoiser(name, make_denoiser(model, stride=_STRIDE.value))
-    for name, model in trained.items()
-  ]
-  denoisers += [
-    denoising.Denoiser(name, functools.partial(DENOISERS[name], sigma=sigma))
-    for name in baselines
-  ]
-  found = denoising.compare(denoisers, source, sigma=sigma, **options)
-  details = {'noise': NOISE.value, 'sigma': sigma, 'stride': _STRIDE.value}
-  return found, denoising.PROTOCOL, details
+  Raises:
+    InputError: a model is for something else.
+  """
+  from inpaintax.errors import InputError
+  from inpaintax.evaluate import denoising
+
+  about = described(str(NOISE.value))
+  for name, one in trained.items():
+    if one.record['noise']['name'] != about['name']:
+      raise InputError(
+        f'--noise={about["name"]}: {name} is for {one.record["noise"]["name"]}.'
+      )
+  classical = baselines()
+  stride = STRIDE.value
+  denoisers = [model(name, one, stride=stride) for name, one in trained.items()]
+  denoisers += [classical[name] for name in names]
+  done = corruption(about, seed=seed)
+  found = denoising.compare(denoisers, source, done, seed=seed, **options)
+  return found, done.protocol, {'noise': about, 'stride': stride}

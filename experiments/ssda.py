@@ -13,47 +13,8 @@ networks".
 
 from absl import flags
 
-from experiments import noise, program, training, validation
+from experiments import denoisers, program, samples, training, validation
 
-_SIDE = flags.DEFINE_integer(
-  'side', 13, 'Side of the patches, pixels.', lower_bound=1
-)
-_OUTPUT_SIDE = flags.DEFINE_integer(
-  'output_side',
-  None,
-  'Side of the central part that is predicted; none: --side.',
-  lower_bound=1,
-)
-_FACTOR = flags.DEFINE_float(
-  'factor', 5.0, 'Hidden units per pixel of a patch.', lower_bound=0.0
-)
-_DEPTH = flags.DEFINE_integer(
-  'depth', 2, 'Stacked auto-encoders, K.', lower_bound=1
-)
-_HIDDEN_UNIT = flags.DEFINE_enum(
-  'hidden_unit',
-  'sigmoid',
-  ['sigmoid', 'tanh', 'relu', 'linear'],
-  'Hidden units.',
-)
-_OUTPUT_UNIT = flags.DEFINE_enum(
-  'output_unit', 'linear', ['linear', 'sigmoid'], 'Units of the last layer.'
-)
-_KEEP_MEAN = flags.DEFINE_bool(
-  'keep_mean', True, "Whether the network sees a patch's mean."
-)
-_GAIN = flags.DEFINE_float(
-  'gain', 2.5, 'Units of code per unit of pixels in [-1, 1].', lower_bound=1e-6
-)
-_CODE_CENTER = flags.DEFINE_float(
-  'code_center', 0.0, "The code of middle grey, or of the patch's mean."
-)
-_CODE_LIMIT = flags.DEFINE_float(
-  'code_limit',
-  None,
-  'Codes are clipped so far from their centre; none: not at all.',
-  lower_bound=1e-6,
-)
 _PRETRAIN = flags.DEFINE_float(
   'pretrain',
   0.1,
@@ -82,6 +43,13 @@ _UPDATES_PER_CALL = flags.DEFINE_integer(
   50,
   'Updates that the device makes at a stretch.',
   lower_bound=1,
+)
+_OPTIMIZER = flags.DEFINE_enum(
+  'optimizer',
+  'adam',
+  ['adam', 'lbfgs'],
+  "lbfgs, the paper's: --updates_per_call iterations on each batch, so take"
+  ' thousands of patches.',
 )
 _VAL_STRIDE = flags.DEFINE_integer(
   'val_stride', 3, 'Between patches of validation images.', lower_bound=1
@@ -114,27 +82,18 @@ class _Stages:
 
 def _record():
   """The model and its task, as every checkpoint has them."""
-  side = _SIDE.value
-  units = round(_FACTOR.value * side**2)
-  options = {
-    'side': side,
-    'hidden': [units] * _DEPTH.value,
-    'output_side': _OUTPUT_SIDE.value,
-    'activation': _HIDDEN_UNIT.value,
-    'output': _OUTPUT_UNIT.value,
-    'keep_mean': _KEEP_MEAN.value,
-    'gain': _GAIN.value,
-    'center': _CODE_CENTER.value,
-    'limit': _CODE_LIMIT.value,
-  }
   return {
-    'generator': {'name': 'stacked_autoencoder', 'options': options},
+    'generator': denoisers.described(),
     'discriminator': None,
-    'image_size': side,
+    'image_size': denoisers.SIDE.value,
     'channels': 1,
-    'noise': {'name': 'gaussian', 'sigma': noise.SIGMA.value},
+    'noise': samples.described(),
     # Stages and rates follow from these: a run goes on with the same only.
-    'course': {'steps': training.STEPS.value, 'pretrain': _PRETRAIN.value},
+    'course': {
+      'steps': training.STEPS.value,
+      'pretrain': _PRETRAIN.value,
+      'optimizer': _OPTIMIZER.value,
+    },
   }
 
 
@@ -149,10 +108,11 @@ def _check():
       raise InputError(
         f'--{flag}={value} is not a multiple of --updates_per_call={updates}.'
       )
-  if _DEPTH.value * _PRETRAIN.value >= 1:
+  depth = denoisers.DEPTH.value
+  if depth * _PRETRAIN.value >= 1:
     raise InputError(
-      f'--pretrain={_PRETRAIN.value} for each of {_DEPTH.value} layers leaves'
-      ' nothing for training them together.'
+      f'--pretrain={_PRETRAIN.value} for each of {depth} layers leaves nothing'
+      ' for training them together.'
     )
   if _PRETRAIN.value and not _stages()[0]:
     raise InputError(
@@ -160,76 +120,45 @@ def _check():
       f' than half of --updates_per_call={updates}: lower that, or give'
       ' --pretrain=0.'
     )
-  side, out = _SIDE.value, _OUTPUT_SIDE.value
-  if out is not None and (out > side or (side - out) % 2):
-    raise InputError(
-      f'--output_side={out} has no exact centre place in --side={side}.'
-    )
-  if round(_FACTOR.value * side**2) < 1:
-    raise InputError(f'--factor={_FACTOR.value} leaves no hidden units.')
   if not 0 < _RHO.value < 1:
     raise InputError(f'--rho={_RHO.value} is not between 0 and 1.')
+  if _OPTIMIZER.value == 'lbfgs' and training.PARALLEL.value == 'pmap':
+    raise InputError(
+      '--optimizer=lbfgs searches along a line of one objective: use'
+      ' --parallel=jit.'
+    )
 
 
 def _stages():
   """Update at which each layer's own training ends."""
   updates = _UPDATES_PER_CALL.value
   calls = round(_PRETRAIN.value * training.STEPS.value / updates)
-  return [(layer + 1) * calls * updates for layer in range(_DEPTH.value)]
+  return [
+    (layer + 1) * calls * updates for layer in range(denoisers.DEPTH.value)
+  ]
 
 
-def _draw(keys, pool):
-  """Patches, clean and noisy."""
-  import jax
-  import jax.numpy as jnp
-
-  from inpaintax import images
-  from inpaintax.corruptions.noise import gaussian
-  from inpaintax.data import pool as pools
-  from inpaintax.types import Sample
-
-  keys = jax.vmap(jax.random.split)(keys)
-  target = images.to_float(pools.cut(keys[:, 0], pool, side=_SIDE.value))
-  observed = gaussian(keys[:, 1], target, sigma=noise.SIGMA.value)
-  return Sample(observed, target, jnp.ones_like(target))
-
-
-def _compiled(model, ends, pool):
+def _compiled(model, ends, data):
   """One step of many updates for each stage; given a stage's number."""
-  import jax
-  import optax
-
   from inpaintax.steps import compile as compiling
-  from inpaintax.steps import pretraining
 
-  axis_name = training.parallel_axis()
-  starts = [0, *ends]
-  rest = optax.cosine_decay_schedule(
-    _LR.value, training.STEPS.value - starts[-1]
-  )
-  data = jax.device_put(pool)
+  draw = samples.make_draw(side=denoisers.SIDE.value)
+  updates = _UPDATES_PER_CALL.value
   compiled = []
-  for stage, first in enumerate(starts):
-    rate = rest if stage == len(ends) else optax.constant_schedule(_LR.value)
-    step = pretraining.make_stage_step(
-      model,
-      optax.adam(rate),
-      stage=stage,
-      first=first,
-      beta=_BETA.value,
-      rho=_RHO.value,
-      weight_decay=_WEIGHT_DECAY.value,
-      axis_name=axis_name,
-    )
+  for stage, first in enumerate([0, *ends]):
     step = compiling.with_draws(
-      step, _draw, seed=training.SEED.value, updates=_UPDATES_PER_CALL.value
+      _step(model, stage, first),
+      draw,
+      seed=training.SEED.value,
+      # A round of L-BFGS makes as many of its own.
+      updates=updates if _OPTIMIZER.value == 'adam' else 1,
     )
     compiled.append(
       compiling.compile_draws(
         step,
         data,
         batch_size=training.BATCH_SIZE.value,
-        axis_name=axis_name,
+        axis_name=training.parallel_axis(),
         devices=training.devices(),
       )
     )
@@ -242,6 +171,33 @@ def _compiled(model, ends, pool):
   )
 
 
+def _step(model, stage, first):
+  """The pure step of a stage that begins at an update."""
+  import optax
+
+  from inpaintax.steps import pretraining
+
+  axis_name = training.parallel_axis()
+  loss = pretraining.make_stage_loss(
+    model,
+    stage=stage,
+    beta=_BETA.value,
+    rho=_RHO.value,
+    weight_decay=_WEIGHT_DECAY.value,
+    axis_name=axis_name,
+  )
+  if _OPTIMIZER.value == 'lbfgs':
+    return pretraining.make_stage_round(
+      loss, iterations=_UPDATES_PER_CALL.value
+    )
+  rate = optax.constant_schedule(_LR.value)
+  if stage == denoisers.DEPTH.value:
+    rate = optax.cosine_decay_schedule(_LR.value, training.STEPS.value - first)
+  return pretraining.make_stage_step(
+    loss, optax.adam(rate), first=first, axis_name=axis_name
+  )
+
+
 def _init(model):
   """`(new) -> state`."""
   import jax
@@ -250,7 +206,7 @@ def _init(model):
 
   from inpaintax.steps import supervised
 
-  side = _SIDE.value
+  side = denoisers.SIDE.value
 
   def init(new):
     del new
@@ -266,7 +222,7 @@ def _init(model):
 def main():
   """Reads the data, builds the run, trains."""
   from inpaintax import models
-  from inpaintax.data import pool, sources
+  from inpaintax.data import sources
 
   _check()
   source = sources.open_source(training.DATA.value)
@@ -285,7 +241,9 @@ def main():
       seed=training.SEED.value,
     )
   ends = _stages()
-  compiled = _compiled(model, ends, pool.load(source, side=_SIDE.value))
+  compiled = _compiled(
+    model, ends, samples.load(source, side=denoisers.SIDE.value)
+  )
   stream = _Stages(ends, _UPDATES_PER_CALL.value)
   training.train(
     training.Run(record, _init(model), look),

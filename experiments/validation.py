@@ -6,6 +6,8 @@ from typing import Any
 
 from absl import flags
 
+from experiments import noise
+
 VAL_IMAGES = flags.DEFINE_integer(
   'val_images',
   256,
@@ -80,7 +82,6 @@ def make_denoising_look(
   from inpaintax.errors import InputError
   from inpaintax.evaluate import denoising
   from inpaintax.metrics import SSIM_WINDOW
-  from inpaintax.restore.denoising import make_denoiser
 
   side = record['image_size']
   out = record['generator']['options']['output_side'] or side
@@ -97,12 +98,14 @@ def make_denoising_look(
         f' than {least}x{least}.'
       )
 
+  corruption = noise.corruption(record['noise'], seed=seed)
+
   def look(step, state, log):
-    denoise = make_denoiser(_trained(step, record, state), stride=stride)
+    trained = _trained(step, record, state)
     found = denoising.compare(
-      [denoising.Denoiser('model', denoise)],
+      [noise.model('model', trained, stride=stride)],
       source,
-      sigma=record['noise']['sigma'],
+      corruption,
       seed=seed,
       limit=VAL_IMAGES.value,
     )

@@ -13,6 +13,7 @@ from collections.abc import Callable
 
 import cv2
 import numpy as np
+import pywt
 from scipy import ndimage
 from skimage import restoration
 
@@ -158,6 +159,39 @@ def total_variation(noisy: np.ndarray, sigma: float) -> np.ndarray:
   ).astype(np.float32)
 
 
+def wavelet(noisy: np.ndarray, sigma: float) -> np.ndarray:
+  """Soft thresholds of wavelet coefficients, averaged over 16 shifts.
+
+  Daubechies wavelets of length 4 on four levels, with BayesShrink thresholds:
+  with the shifts, the best of five choices on three training images.
+
+  Args:
+    noisy: float32 `[H, W]`, 0..255.
+    sigma: standard deviation of the noise.
+
+  Returns:
+    float32 `[H, W]`.
+
+  Source: Chang, Yu and Vetterli 2000, "Adaptive wavelet thresholding for image
+  denoising and compression"; Coifman and Donoho 1995, "Translation-invariant
+  de-noising".
+  """
+  levels = min(4, pywt.dwtn_max_level(noisy.shape, 'db2'))
+  options = {
+    'sigma': sigma,
+    'wavelet': 'db2',
+    'wavelet_levels': levels,
+    'rescale_sigma': False,
+  }
+  return restoration.cycle_spin(
+    noisy.astype(np.float64),
+    restoration.denoise_wavelet,
+    max_shifts=3,
+    workers=1,
+    func_kw=options,
+  ).astype(np.float32)
+
+
 def median(noisy: np.ndarray, sigma: float) -> np.ndarray:
   """The median of a square: 3x3 pixels below a sigma of 20, 7x7 above 40.
 
@@ -174,6 +208,7 @@ def median(noisy: np.ndarray, sigma: float) -> np.ndarray:
 
 DENOISERS: dict[str, Callable[..., np.ndarray]] = {
   'nlm': nl_means,
+  'wavelet': wavelet,
   'tv': total_variation,
   'median': median,
 }

@@ -80,15 +80,15 @@ def test_the_figures_of_the_noise_itself_and_of_a_perfect_denoiser():
   source = Greys((96, 64), (64, 80))
   perfect = denoising.Denoiser(
     'perfect',
-    lambda noisy: next(
+    lambda noisy, _: next(
       source[i][..., 0].astype(np.float32)
       for i in range(2)
       if source[i].shape[:2] == noisy.shape
     ),
   )
-  found = denoising.compare([perfect], source, sigma=25)
+  found = denoising.compare([perfect], source, denoising.gaussian(25))
   noisy, best = found.rows
-  assert (noisy['method'], best['method']) == ('noisy', 'perfect')
+  assert (noisy['method'], best['method']) == ('input', 'perfect')
   expected = 20 * math.log10(255 / 25)
   assert abs(noisy['psnr_db'] - expected) < 4 * 4.34 * math.sqrt(1 / 5632)
   assert noisy['sharpness'] > 2
@@ -96,19 +96,20 @@ def test_the_figures_of_the_noise_itself_and_of_a_perfect_denoiser():
   assert best['ssim'] == pytest.approx(1) and best['sharpness'] == 1
   # Pictures are central squares of one size.
   assert {name: p.shape for name, p in found.pictures} == dict.fromkeys(
-    ('original', 'noisy', 'perfect'), (2, 64, 64, 3)
+    ('original', 'input', 'perfect'), (2, 64, 64, 3)
   )
   np.testing.assert_array_equal(found.pictures[0][1][0], source[0][16:80])
 
 
 def test_an_image_has_the_same_noise_whatever_else_is_measured():
   source = Greys((32, 32), (32, 40), (40, 32))
-  psnr = lambda found: found.per_image['noisy']['psnr_db']
-  whole = denoising.compare([], source, sigma=10)
-  first = denoising.compare([], source, sigma=10, limit=1)
+  psnr = lambda found: found.per_image['input']['psnr_db']
+  whole = denoising.compare([], source, denoising.gaussian(10))
+  first = denoising.compare([], source, denoising.gaussian(10), limit=1)
   assert psnr(whole)[:1].tolist() == psnr(first).tolist()
   assert (
-    psnr(denoising.compare([], source, sigma=10, seed=1))[0] != psnr(whole)[0]
+    psnr(denoising.compare([], source, denoising.gaussian(10, seed=1)))[0]
+    != psnr(whole)[0]
   )
 
 
@@ -116,17 +117,49 @@ def test_outputs_are_clipped_but_not_rounded():
   source = Greys((16, 16))
   clean = source[0][..., 0].astype(np.float32)
   for shift, psnr in ((0.25, -20 * math.log10(0.25 / 255)), (1e4, None)):
-    shifted = denoising.Denoiser('shift', lambda _, s=shift: clean + s)
-    row = denoising.compare([shifted], source, sigma=1).rows[1]
+    shifted = denoising.Denoiser('shift', lambda *_, s=shift: clean + s)
+    row = denoising.compare([shifted], source, denoising.gaussian(1)).rows[1]
     if psnr is None:  # All white.
       error = np.mean(np.square((255 - clean) / 255))
       psnr = -10 * math.log10(error)
     assert row['psnr_db'] == pytest.approx(psnr, abs=1e-3)
 
 
+def test_text_is_measured_over_the_image_and_under_the_text():
+  source = Greys((64, 64), (48, 64))
+  told = denoising.Denoiser(
+    'told', lambda observed, marked: np.where(marked, 128, observed)
+  )
+  found = denoising.compare([told], source, denoising.superimposed((12, 18)))
+  figures = found.per_image['told']
+  # All error is under the text, on 15 % of the pixels or little more.
+  share = 10 ** ((figures['marked_psnr_db'] - figures['psnr_db']) / 10)
+  assert (share >= 0.15).all() and (share < 0.25).all()
+  assert found.rows[1]['marked_psnr_db'] == figures['marked_psnr_db'].mean()
+  # Grey levels from 120 to 136: none is further from 128 than 8.
+  assert (figures['marked_psnr_db'] > 20 * math.log10(255 / 8)).all()
+  # Each image has text of its own, whatever else is measured.
+  given = found.per_image['input']['psnr_db']
+  first = denoising.compare(
+    [], source, denoising.superimposed((12, 18)), limit=1
+  )
+  assert first.per_image['input']['psnr_db'][0] == given[0] != given[1]
+
+
+@pytest.mark.parametrize('name', ['telea', 'biharmonic'])
+def test_a_filler_fills_what_is_marked_and_keeps_the_rest(name):
+  ramp = np.add.outer(np.arange(40.0), np.arange(50.0)).astype(np.float32)
+  marked = np.zeros(ramp.shape, bool)
+  marked[10:14, 20:40] = True
+  observed = np.where(marked, np.float32(255), ramp + np.float32(0.25))
+  filled = denoising.filler(name).denoise(observed, marked)
+  np.testing.assert_array_equal(filled[~marked], observed[~marked])
+  np.testing.assert_allclose(filled[marked], ramp[marked], atol=3)
+
+
 def test_an_empty_source_is_refused():
   with pytest.raises(InputError, match='empty'):
-    denoising.compare([], Greys(), sigma=25)
+    denoising.compare([], Greys(), denoising.gaussian(25))
 
 
 @pytest.mark.parametrize('name', baselines.DENOISERS)

@@ -165,7 +165,7 @@ def _row(
   ours, truth = mean['gradient'], mean['original_gradient']
   # Flat originals have no sharpness to compare with, unless the fill is flat.
   sharpness = ours / truth if truth else (None if ours else 1.0)
-  return {
+  row = {
     'method': name,
     'l1_percent': mean['l1_percent'],
     'l2_percent': l2,
@@ -176,3 +176,6 @@ def _row(
     'sharpness': sharpness,
     'seconds_per_image': seconds,
   }
+  if 'marked_psnr_db' in mean:
+    row['marked_psnr_db'] = mean['marked_psnr_db']
+  return row

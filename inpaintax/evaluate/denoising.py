@@ -1,9 +1,12 @@
-"""Denoisers on the same noisy images: a table, and pictures.
+"""What restores whole grey images: a table of figures, and pictures.
 
-The published protocol: grey images; additive Gaussian noise on the scale of
-0..255, not clipped, drawn from the same seed for each image; figures over the
-whole image, of the output clipped to [0, 255] but not rounded. They mean what
-those of `inpaintax.evaluate` do, with every pixel as the hole.
+Gaussian noise as in the literature: additive, on the scale of 0..255, not
+clipped, drawn from the same seed for each image. Superimposed text: each image
+has its own, and methods that are not blind are told where it is.
+
+Figures are of the output clipped to [0, 255] but not rounded. They mean what
+those of `inpaintax.evaluate` do, with every pixel as the hole;
+`marked_psnr_db`, with text, is of the pixels under it.
 """
 
 import time
@@ -12,53 +15,139 @@ from typing import NamedTuple
 
 import numpy as np
 
-from inpaintax import evaluate, images
+from inpaintax import baselines, evaluate, images
+from inpaintax.corruptions import text
 from inpaintax.data import sources
 from inpaintax.errors import InputError
 
-PROTOCOL = (
-  'Whole grey images with Gaussian noise that is not clipped; outputs clipped'
-  ' to [0, 255], not rounded.'
-)
-
 _SHOWN = 256  # Side of the part that pictures show, at most.
+
+Corrupt = Callable[[np.ndarray, int], tuple[np.ndarray, np.ndarray]]
+
+
+class Corruption(NamedTuple):
+  """What the images are measured with.
+
+  Attributes:
+    apply: `(clean uint8 [H, W], number of the image) -> (float32 [H, W] on the
+      scale of 0..255, bool [H, W], True where pixels are marked)`.
+    local: whether the marked pixels are a part of the image, to be measured
+      apart as well.
+    protocol: a sentence for reports.
+  """
+
+  apply: Corrupt
+  local: bool
+  protocol: str
 
 
 class Denoiser(NamedTuple):
-  """One way to take noise off.
+  """One way to restore an image.
 
   Attributes:
     name: in the table.
-    denoise: takes and gives float32 `[H, W]` on the scale of 0..255.
+    denoise: takes float32 `[H, W]` on the scale of 0..255 and bool `[H, W]`,
+      True where the corruption has marked pixels, which a blind method does not
+      look at; gives float32 `[H, W]`.
   """
 
   name: str
-  denoise: Callable[[np.ndarray], np.ndarray]
+  denoise: Callable[[np.ndarray, np.ndarray], np.ndarray]
+
+
+def gaussian(sigma: float, *, seed: int = 0) -> Corruption:
+  """White Gaussian noise, the same draw for images of one size.
+
+  Args:
+    sigma: standard deviation, in grey levels of 0..255.
+    seed: of the noise.
+
+  Returns:
+    The corruption; it marks every pixel.
+  """
+
+  def apply(clean: np.ndarray, number: int) -> tuple[np.ndarray, np.ndarray]:
+    del number
+    noise = np.random.default_rng(seed).standard_normal(clean.shape)
+    return (clean + sigma * noise).astype(np.float32), np.ones(
+      clean.shape, bool
+    )
+
+  return Corruption(
+    apply,
+    False,
+    'Whole grey images with Gaussian noise that is not clipped; outputs clipped'
+    ' to [0, 255], not rounded.',
+  )
+
+
+def superimposed(font_sizes: tuple[int, int], *, seed: int = 0) -> Corruption:
+  """Text over 15 % of each image, different from image to image.
+
+  Args:
+    font_sizes: the smallest and the largest, pixels.
+    seed: of the text.
+
+  Returns:
+    The corruption; it marks the pixels that text changes.
+  """
+
+  def apply(clean: np.ndarray, number: int) -> tuple[np.ndarray, np.ndarray]:
+    generator = np.random.default_rng((seed, number))
+    return text.lay(
+      text.draw(generator, clean.shape, font_sizes=font_sizes), clean
+    )
+
+  return Corruption(
+    apply,
+    True,
+    'Whole grey images with text on 15 % of their pixels; outputs clipped to'
+    ' [0, 255], not rounded. "PSNR marked" is of the pixels under text alone.',
+  )
+
+
+def filler(name: str) -> Denoiser:
+  """A classical method for holes, told where the text is.
+
+  Args:
+    name: of `baselines.BASELINES`.
+
+  Returns:
+    It, on grey images.
+  """
+  fill = baselines.BASELINES[name]
+
+  def denoise(observed: np.ndarray, marked: np.ndarray) -> np.ndarray:
+    grey = np.rint(np.clip(observed, 0, 255)).astype(np.uint8)
+    filled = fill(np.stack([grey] * 3, axis=-1), marked)[..., 0]
+    return np.where(marked, filled.astype(np.float32), observed)
+
+  return Denoiser(name, denoise)
 
 
 def compare(
   denoisers: Sequence[Denoiser],
   source: sources.Source,
+  corruption: Corruption,
   *,
-  sigma: float,
   seed: int = 0,
   limit: int | None = None,
   pictures: int = 4,
 ) -> evaluate.Evaluation:
   """Measures denoisers on all images of a source.
 
-  Image n has the same noise whatever the limit and the denoisers.
+  Image n is corrupted alike whatever the limit and the denoisers.
 
   Args:
     denoisers: of different names.
     source: the clean images; coloured ones are made grey.
-    sigma: standard deviation of the noise, in grey levels of 0..255.
-    seed: of the noise and the intervals.
+    corruption: what is done to them.
+    seed: of the intervals.
     limit: measure only the first so many images; None: all.
     pictures: keep the centres of the first so many images to look at.
 
   Returns:
-    The figures; the first row, `noisy`, is what the others were given.
+    The figures; the first row, `input`, is what the others were given.
 
   Raises:
     InputError: the source is empty, an image cannot be decoded, or is too small
@@ -67,7 +156,7 @@ def compare(
   count = min(len(source), limit or len(source))
   if not count:
     raise InputError('the data source is empty')
-  methods = [Denoiser('noisy', lambda noisy: noisy), *denoisers]
+  methods = [Denoiser('input', lambda observed, _: observed), *denoisers]
   tables: dict[str, list[dict[str, np.ndarray]]] = {m.name: [] for m in methods}
   seconds = dict.fromkeys(tables, 0.0)
   shown: dict[str, list[np.ndarray]] = {
@@ -76,18 +165,21 @@ def compare(
   ready: set[tuple[str, tuple[int, ...]]] = set()
   for number in range(count):
     clean = images.to_grey(source[number])
-    noise = np.random.default_rng(seed).standard_normal(clean.shape)
-    noisy = (clean + sigma * noise).astype(np.float32)
+    observed, marked = corruption.apply(clean, number)
     found = {'original': clean.astype(np.float32)}
     for method in methods:
       if (method.name, clean.shape) not in ready:  # What happens once.
-        method.denoise(noisy)
+        method.denoise(observed, marked)
         ready.add((method.name, clean.shape))
       start = time.perf_counter()
-      given = method.denoise(noisy)
+      given = method.denoise(observed, marked)
       seconds[method.name] += time.perf_counter() - start
       found[method.name] = np.clip(given, 0, 255)
-      tables[method.name].append(_figures(found[method.name], clean))
+      figures = _figures(found[method.name], clean)
+      if corruption.local:
+        under = _figures(found[method.name], clean, marked)
+        figures['marked_psnr_db'] = under['psnr_db']
+      tables[method.name].append(figures)
     if number < pictures:
       for name, image in found.items():
         shown[name].append(image)
@@ -95,10 +187,13 @@ def compare(
   return evaluate.tabulate(names, tables, seconds, _looks(shown), seed=seed)
 
 
-def _figures(given: np.ndarray, clean: np.ndarray) -> dict[str, np.ndarray]:
+def _figures(
+  given: np.ndarray, clean: np.ndarray, where: np.ndarray | None = None
+) -> dict[str, np.ndarray]:
   stack = lambda image: image[None, ..., None].astype(np.float32)
-  everywhere = np.ones((1, *clean.shape), bool)
-  return evaluate.figures(stack(given), stack(clean), everywhere, 1)
+  if where is None:
+    where = np.ones(clean.shape, bool)
+  return evaluate.figures(stack(given), stack(clean), where[None], 1)
 
 
 def _looks(

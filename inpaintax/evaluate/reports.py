@@ -11,7 +11,7 @@ from inpaintax import images
 from inpaintax.evaluate import Evaluation
 from inpaintax.images import grids
 
-HEADINGS = (
+_HEADINGS = (
   'method',
   'L1 %',
   'L2 %',
@@ -23,8 +23,21 @@ HEADINGS = (
 )
 
 
+def headings(evaluation: Evaluation) -> list[str]:
+  """What stands above the columns.
+
+  Args:
+    evaluation: what was measured.
+
+  Returns:
+    A text for each column.
+  """
+  local = 'marked_psnr_db' in evaluation.rows[0]
+  return [*_HEADINGS, 'PSNR marked'] if local else list(_HEADINGS)
+
+
 def cells(row: dict[str, Any]) -> list[str]:
-  """A row of figures as text, under `HEADINGS`.
+  """A row of figures as text, under `headings`.
 
   Args:
     row: of `Evaluation.rows`.
@@ -34,6 +47,7 @@ def cells(row: dict[str, Any]) -> list[str]:
   """
   low, high = row['psnr_db_ci95']
   sharpness = row['sharpness']
+  marked = row.get('marked_psnr_db')
   return [
     row['method'],
     f'{row["l1_percent"]:.2f}',
@@ -43,6 +57,7 @@ def cells(row: dict[str, Any]) -> list[str]:
     f'{row["ssim"]:.3f}',
     '–' if sharpness is None else f'{sharpness:.3f}',
     f'{1000 * row["seconds_per_image"]:.2f}',
+    *([] if marked is None else [f'{marked:.2f}']),
   ]
 
 
@@ -98,11 +113,12 @@ def _csv(evaluation: Evaluation) -> str:
 def _markdown(
   evaluation: Evaluation, about: dict[str, Any], protocol: str
 ) -> str:
+  titles = headings(evaluation)
   lines = [
     f'# {len(evaluation.names)} images',
     '',
-    '| ' + ' | '.join(HEADINGS) + ' |',
-    '| --- ' + '| ---: ' * (len(HEADINGS) - 1) + '|',
+    '| ' + ' | '.join(titles) + ' |',
+    '| --- ' + '| ---: ' * (len(titles) - 1) + '|',
     *('| ' + ' | '.join(cells(row)) + ' |' for row in evaluation.rows),
     '',
     f"{protocol} PSNR is the mean of the images' own, with a 95 % bootstrap"

@@ -10,7 +10,7 @@ import numpy as np
 import orbax.checkpoint as ocp
 import pytest
 
-from inpaintax import images
+from inpaintax import checkpoints, images
 
 TINY = (
   '--side=4',
@@ -35,6 +35,21 @@ def train(workdir, *args, **environment):
     env=os.environ | environment,
   )
   assert done.returncode == 0, done.stderr
+
+
+def train_until(step, workdir, *args):
+  """A run that is lost after a step."""
+  script = (
+    'import sys; from absl import flags; from experiments import ssda, program;'
+    'from inpaintax import loop; fit = loop.fit;'
+    f'loop.fit = lambda *a, **k: fit(*a, **(k | {{"steps": {step}}}));'
+    'program.run(ssda.main)'
+  )
+  subprocess.run(
+    [sys.executable, '-c', script, *TINY, f'--workdir={workdir}', *args],
+    check=True,
+    capture_output=True,
+  )
 
 
 def arrays(workdir, step):
@@ -72,16 +87,7 @@ def test_a_resumed_run_equals_an_uninterrupted_one_bit_for_bit(
   # Cut at the boundaries of both stages, and within one. The rate of the last
   # stage depends on --steps: the first part has to be told the same.
   workdir = tmp_path / 'cut'
-  script = (
-    'import sys; from absl import flags; from experiments import ssda, program;'
-    'from inpaintax import loop; fit = loop.fit;'
-    f'loop.fit = lambda *a, **k: fit(*a, **(k | {{"steps": {kept}}}));'
-    'program.run(ssda.main)'
-  )
-  args = [*TINY, f'--workdir={workdir}', '--steps=20']
-  subprocess.run(
-    [sys.executable, '-c', script, *args], check=True, capture_output=True
-  )
+  train_until(kept, workdir, '--steps=20')
   assert lines(workdir)[-1]['step'] == kept
   train(workdir, '--steps=20')
   for a, b in zip(arrays(workdir, 20), arrays(whole, 20), strict=True):
@@ -115,14 +121,62 @@ def test_a_trained_denoiser_stands_beside_baselines(
   )
   assert done.returncode == 0, done.stderr
   results = json.loads((tmp_path / 'results.json').read_text())
-  assert (results['noise'], results['sigma'], results['stride']) == (
-    'gaussian',
-    25.0,
-    4,
-  )
+  assert results['noise'] == {'name': 'gaussian', 'sigma': 25.0}
+  assert results['stride'] == 4
   names = [row['method'] for row in results['rows']]
-  assert names == ['noisy', 'model', 'median']
+  assert names == ['input', 'model', 'median']
   assert 'not clipped' in (tmp_path / 'results.md').read_text()
+
+
+def test_text_is_taken_away_and_measured(run_program, tmp_path):
+  workdir, output = tmp_path / 'text', tmp_path / 'out'
+  train(
+    workdir,
+    '--noise=text',
+    '--font_sizes=18',
+    '--steps=20',
+    '--val_data=photos:val',
+    '--val_images=1',
+  )
+  done = run_program(
+    'evaluate',
+    f'--workdir={workdir}',
+    '--noise=text',
+    '--font_sizes=20,24',
+    '--stride=4',
+    '--baselines=median,telea',
+    '--limit=1',
+    f'--output={output}',
+  )
+  assert done.returncode == 0, done.stderr
+  results = json.loads((output / 'results.json').read_text())
+  assert results['noise'] == {'name': 'text', 'font_sizes': [20, 24]}
+  rows = {row['method']: row for row in results['rows']}
+  assert list(rows) == ['input', 'model', 'median', 'telea']
+  # Telea is told where the text is, and changes nothing else.
+  told, given = rows['telea'], rows['input']
+  assert told['psnr_db'] > given['psnr_db'] + 5
+  share = 10 ** ((told['marked_psnr_db'] - told['psnr_db']) / 10)
+  assert 0.15 <= share <= 0.17
+  assert 'PSNR marked' in (output / 'results.md').read_text()
+
+
+def test_rounds_of_lbfgs_go_on_where_they_stopped(tmp_path):
+  args = ('--optimizer=lbfgs', '--batch_size=64', '--depth=1', '--steps=20')
+  train(tmp_path / 'whole', *args)
+  train_until(8, tmp_path / 'cut', *args)
+  train(tmp_path / 'cut', *args)
+  both = [arrays(tmp_path / name, 20) for name in ('whole', 'cut')]
+  for a, b in zip(*both, strict=True):
+    np.testing.assert_array_equal(a, b)
+  losses = [line['loss'] for line in lines(tmp_path / 'whole')]
+  assert losses[-1] < losses[2]  # The first of all layers together.
+
+
+def test_noise_of_many_levels_is_written_down(tmp_path):
+  train(tmp_path, '--steps=20', '--sigma=5', '--sigma_max=50')
+  record = checkpoints.load_generator(str(tmp_path)).record
+  assert record['noise'] == {'name': 'gaussian', 'sigma': 5, 'sigma_max': 50}
 
 
 def test_what_cannot_be_trained_is_refused(refusals_of, tmp_path):
@@ -132,6 +186,11 @@ def test_what_cannot_be_trained_is_refused(refusals_of, tmp_path):
     ('--output_side=3', 'no exact centre'),
     ('--factor=0', 'no hidden units'),
     ('--rho=1', '--rho'),
+    ('--sigma_max=20', '--sigma_max=20'),
+    ('--noise=text --sigma_max=50', '--sigma_max=50'),
+    ('--noise=text --font_sizes=20,18', '--font_sizes=20,18'),
+    ('--noise=text --font_sizes=big', '--font_sizes=big'),
+    ('--optimizer=lbfgs --parallel=pmap', '--parallel=jit'),
     ('--pretrain=0.01', 'less than half of --updates_per_call'),
     ('--val_data=photos:val --val_stride=5', '--val_stride=5'),
     ('--side=600 --factor=1e-4', 'too small for patches'),

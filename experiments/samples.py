@@ -1,0 +1,107 @@
+"""What a denoiser is trained on: clean patches, and corrupted ones."""
+
+from collections.abc import Callable
+from typing import Any
+
+from absl import flags
+
+from experiments import noise, training
+
+_SIGMA_MAX = flags.DEFINE_float(
+  'sigma_max',
+  None,
+  'Each patch has its own noise level, from --sigma to this; none: --sigma.',
+  lower_bound=0.0,
+)
+_TEXT_SHARE = flags.DEFINE_float(
+  'text_share',
+  0.8,
+  'Share of the patches that carry text, with --noise=text.',
+  lower_bound=0.0,
+  upper_bound=1.0,
+)
+
+
+def described() -> dict[str, Any]:
+  """The corruption, as a checkpoint's record has it.
+
+  Returns:
+    Plain JSON.
+
+  Raises:
+    InputError: flags do not fit together.
+  """
+  from inpaintax.errors import InputError
+
+  kind, low, high = _kind(), noise.SIGMA.value, _SIGMA_MAX.value
+  if high is not None and (kind == 'text' or high < low):
+    raise InputError(
+      f'--sigma_max={high} goes with Gaussian noise, and not below'
+      f' --sigma={low}.'
+    )
+  return noise.described(kind, high)
+
+
+def _kind():
+  return noise.NOISE.value or 'gaussian'
+
+
+def load(source: Any, *, side: int) -> Any:
+  """What stays on the device.
+
+  Args:
+    source: photographs.
+    side: of the patches, pixels.
+
+  Returns:
+    (their pixels, pages of text or None).
+  """
+  import jax
+
+  from inpaintax.corruptions import text
+  from inpaintax.data import pool
+
+  pages = None
+  if _kind() == 'text':
+    pages = text.load_pages(training.SEED.value, font_sizes=noise.font_sizes())
+  return jax.device_put((pool.load(source, side=side), pages))
+
+
+def make_draw(*, side: int) -> Callable[..., Any]:
+  """Makes what draws the samples of an update.
+
+  Args:
+    side: of the patches, pixels.
+
+  Returns:
+    `(keys [B], data of load) -> Sample`.
+  """
+  import jax
+  import jax.numpy as jnp
+
+  from inpaintax import images
+  from inpaintax.corruptions import text
+  from inpaintax.corruptions.noise import gaussian
+  from inpaintax.data import pool as pools
+  from inpaintax.types import Sample
+
+  low, high = noise.SIGMA.value, _SIGMA_MAX.value
+
+  def draw(keys, data):
+    pool, pages = data
+    place, over, level = jax.vmap(
+      lambda key: jax.random.split(key, 3), out_axes=1
+    )(keys)
+    target = images.to_float(pools.cut(place, pool, side=side))
+    if pages is not None:
+      share = _TEXT_SHARE.value
+      observed, mask = text.superimpose(over, target, pages, share=share)
+      return Sample(observed, target, mask)
+    sigma = low
+    if high is not None:
+      one = lambda key: jax.random.uniform(key, minval=low, maxval=high)
+      sigma = jax.vmap(one)(level)
+    observed = gaussian(over, target, sigma=sigma)
+    return Sample(observed, target, jnp.ones_like(target))
+
+  return draw
