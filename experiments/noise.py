@@ -83,10 +83,19 @@ def corruption(about: dict[str, Any], *, seed: int) -> Any:
   if about['name'] == 'text':
     low, high = about['font_sizes']
     return denoising.superimposed((low, high), seed=seed)
-  sigma = about['sigma']
-  return denoising.gaussian(
-    (sigma + about.get('sigma_max', sigma)) / 2, seed=seed
-  )
+  return denoising.gaussian(sum(levels(about)) / 2, seed=seed)
+
+
+def levels(about: dict[str, Any]) -> tuple[float, float]:
+  """Noise levels.
+
+  Args:
+    about: of `described`, of Gaussian noise.
+
+  Returns:
+    The lowest and the highest standard deviation, grey levels.
+  """
+  return about['sigma'], about.get('sigma_max', about['sigma'])
 
 
 def model(name: str, trained: Any, *, stride: int) -> Any:

@@ -140,3 +140,32 @@ def test_an_image_that_fits_is_left_alone_and_a_thread_is_refused(image):
   assert images.resize_short_side(image, 9) is image
   with pytest.raises(InputError, match='20000x1 pixels'):
     images.resize_short_side(np.zeros((1, 20_000, 3), np.uint8), 128)
+
+
+@pytest.mark.parametrize('shape', [(7, 9), (7, 9, 3)])
+@pytest.mark.parametrize('suffix', ['png', 'tif'])
+def test_16_bit_is_written_and_read_bit_for_bit(tmp_path, shape, suffix):
+  pixels = np.random.default_rng(0).integers(2**16, size=shape).astype('uint16')
+  path = tmp_path / f'deep.{suffix}'
+  images.write(path, pixels)
+  again = images.read_deep(path)
+  assert again.dtype == np.uint16
+  np.testing.assert_array_equal(again, pixels)
+  # And as 8 bit, scaled.
+  eight = np.rint(pixels / 257.0)
+  eight = eight if len(shape) == 3 else np.stack([eight] * 3, axis=-1)
+  np.testing.assert_array_equal(images.read(path), eight)
+
+
+def test_8_bit_stays_and_equal_channels_become_one(tmp_path, image):
+  path = tmp_path / 'eight.png'
+  images.write(path, image)
+  np.testing.assert_array_equal(images.read_deep(path), image)
+  images.write(path, np.repeat(image[..., :1], 3, axis=2))
+  np.testing.assert_array_equal(images.read_deep(path), image[..., 0])
+
+
+def test_16_bit_does_not_go_into_files_of_8(tmp_path):
+  with pytest.raises(InputError, match='16-bit'):
+    images.write(tmp_path / 'deep.bmp', np.zeros((4, 4), np.uint16))
+  assert not list(tmp_path.iterdir())

@@ -19,6 +19,7 @@ from PIL import Image
 from inpaintax.errors import InputError
 from inpaintax.images.decoding import MAX_PIXELS as MAX_PIXELS
 from inpaintax.images.decoding import decode as decode
+from inpaintax.images.decoding import decode_deep as decode_deep
 
 # What files of images are called, in folders and in archives.
 SUFFIXES = (
@@ -33,6 +34,9 @@ SUFFIXES = (
   '.tiff',
   '.webp',
 )
+
+# Of those, the ones that hold 16 bit a channel.
+_DEEP_SUFFIXES = ('.png', '.tif', '.tiff')
 
 _MASK_THRESHOLD = 128
 
@@ -50,6 +54,22 @@ def read(path: str | os.PathLike) -> np.ndarray:
     InputError: the file cannot be read or decoded.
   """
   return decode(_bytes_of(path), name=printable(path))
+
+
+def read_deep(path: str | os.PathLike) -> np.ndarray:
+  """Reads one image file with all of its bits.
+
+  Args:
+    path: the file.
+
+  Returns:
+    uint8 or uint16, `[H, W]` (grey) or `[H, W, 3]` (RGB), upright; see
+    `decode_deep`.
+
+  Raises:
+    InputError: the file cannot be read or decoded.
+  """
+  return decode_deep(_bytes_of(path), name=printable(path))
 
 
 def read_mask(path: str | os.PathLike) -> np.ndarray:
@@ -103,15 +123,16 @@ def write(path: str | os.PathLike, array: np.ndarray) -> None:
   Args:
     path: where to; its suffix chooses the format, `.png` keeps every bit.
       Missing folders are made.
-    array: uint8 `[H, W, 3]` (RGB) or `[H, W]` (grey).
+    array: uint8 or uint16, `[H, W, 3]` (RGB) or `[H, W]` (grey).
 
   Raises:
     AssertionError: the array's shape or type differs from the above.
-    InputError: the suffix is not one of `SUFFIXES`.
+    InputError: the suffix is not one of `SUFFIXES`, or its format has no 16
+      bit.
     OSError: the file cannot be written.
   """
   chex.assert_rank(array, {2, 3})
-  chex.assert_type(array, np.uint8)
+  assert array.dtype in (np.uint8, np.uint16), array.dtype
   if array.ndim == 3:
     chex.assert_axis_dimension(array, 2, 3)
   path = pathlib.Path(path)
@@ -120,6 +141,11 @@ def write(path: str | os.PathLike, array: np.ndarray) -> None:
       f'{printable(path)}: cannot write an image with the suffix '
       f'{path.suffix!r}; use one of {" ".join(SUFFIXES)}'
     )
+  deep = array.dtype == np.uint16
+  if deep and path.suffix.lower() not in _DEEP_SUFFIXES:
+    raise InputError(
+      f'{printable(path)}: 16-bit images need one of {" ".join(_DEEP_SUFFIXES)}'
+    )
   path.parent.mkdir(parents=True, exist_ok=True)
   # In the same folder, since only there a rename is atomic; with its suffix,
   # since that chooses the format.
@@ -127,7 +153,11 @@ def write(path: str | os.PathLike, array: np.ndarray) -> None:
     f'.{path.stem}.{os.getpid()}-{threading.get_ident()}{path.suffix}'
   )
   try:
-    Image.fromarray(array).save(part)
+    if deep and array.ndim == 3:  # Pillow writes no 16-bit colours.
+      bgr = cv2.cvtColor(array, cv2.COLOR_RGB2BGR)
+      part.write_bytes(cv2.imencode(path.suffix, bgr)[1].tobytes())
+    else:
+      Image.fromarray(array).save(part)
     os.replace(part, path)
   finally:
     part.unlink(missing_ok=True)

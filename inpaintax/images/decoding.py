@@ -49,8 +49,41 @@ def decode(data: bytes, *, name: str, background: int = 255) -> np.ndarray:
     image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB)
     if image is not None:
       return image
+  pixels, orientation = _decoded(data, name)
+  image = _to_rgb(pixels, background)
+  if image.dtype == np.uint16:
+    image = ((image.astype(np.uint32) + 128) // 257).astype(np.uint8)
+  return np.ascontiguousarray(_upright(image, orientation))
+
+
+def decode_deep(data: bytes, *, name: str) -> np.ndarray:
+  """Decodes one image file and keeps its bits: as `decode`, but
+
+  - 16 bit stays 16 bit, except the colours of a PPM,
+  - an image of three equal channels becomes one.
+
+  Args:
+    data: the file's bytes.
+    name: what to call the image in errors.
+
+  Returns:
+    uint8 or uint16, `[H, W]` or `[H, W, 3]`, upright.
+
+  Raises:
+    InputError: as `decode`.
+  """
+  if not data:
+    raise InputError(f'{name}: the file is empty')
+  pixels, orientation = _decoded(data, name)
+  image = _upright(_to_rgb(pixels, 255), orientation)
+  grey = (image == image[..., :1]).all()
+  return np.ascontiguousarray(image[..., 0] if grey else image)
+
+
+def _decoded(data: bytes, name: str) -> tuple[np.ndarray, int]:
+  """`_pixels`, whose every failure names the image."""
   try:
-    pixels, orientation = _pixels(data, name)
+    return _pixels(data, name)
   except InputError:
     raise
   except UnidentifiedImageError as error:
@@ -60,8 +93,6 @@ def decode(data: bytes, *, name: str, background: int = 255) -> np.ndarray:
   except Exception as error:  # Pillow's plugins raise whatever they like.
     reason = ' '.join(str(error).split())
     raise InputError(f'{name}: cannot decode: {reason}') from error
-  image = _to_rgb8(pixels, background)
-  return np.ascontiguousarray(_upright(image, orientation))
 
 
 def _check_size(width: int, height: int, name: str) -> None:
@@ -148,8 +179,8 @@ def _deep_pixels(data: bytes, name: str) -> np.ndarray:
   return cv2.cvtColor(pixels, to_rgb)
 
 
-def _to_rgb8(pixels: np.ndarray, background: int) -> np.ndarray:
-  """uint8 or uint16, with 1, 3 or 4 channels, to uint8 RGB."""
+def _to_rgb(pixels: np.ndarray, background: int) -> np.ndarray:
+  """uint8 or uint16, with 1, 3 or 4 channels, to RGB of the same type."""
   if pixels.ndim == 2:
     pixels = np.repeat(pixels[..., None], 3, axis=2)
   white = np.uint32(np.iinfo(pixels.dtype).max)
@@ -160,8 +191,6 @@ def _to_rgb8(pixels: np.ndarray, background: int) -> np.ndarray:
     behind = white if background else np.uint32(0)
     blend = colour * alpha + behind * (white - alpha)
     pixels = ((blend + white // 2) // white).astype(pixels.dtype)
-  if pixels.dtype == np.uint16:
-    pixels = ((pixels.astype(np.uint32) + 128) // 257).astype(np.uint8)
   return pixels
 
 

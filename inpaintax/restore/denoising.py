@@ -5,6 +5,7 @@ from typing import Any
 
 import jax
 import numpy as np
+from skimage import restoration
 
 from inpaintax import checkpoints, models, patches
 
@@ -70,3 +71,45 @@ def make_denoiser(
     return np.stack(planes, axis=-1)
 
   return denoise
+
+
+def denoise_image(
+  pixels: np.ndarray, denoise: Callable[[np.ndarray], np.ndarray]
+) -> np.ndarray:
+  """Denoises an image of whole numbers.
+
+  Args:
+    pixels: uint8 or uint16, `[H, W]` or `[H, W, C]`.
+    denoise: of `make_denoiser`.
+
+  Returns:
+    Same shape and type, clipped and rounded.
+
+  Raises:
+    InputError: the image is smaller than a patch.
+  """
+  white = np.float32(np.iinfo(pixels.dtype).max)
+  clean = denoise(pixels.astype(np.float32) * (255 / white))
+  levels = np.rint(np.clip(clean * (white / 255), 0, white))
+  return levels.astype(pixels.dtype)
+
+
+def estimated_sigma(pixels: np.ndarray) -> float:
+  """How strong the noise of an image seems to be.
+
+  Args:
+    pixels: uint8 or uint16, `[H, W]` or `[H, W, C]`.
+
+  Returns:
+    A standard deviation in grey levels of 0..255, the mean over channels; too
+    high for fine textures, too low where noise was clipped or smoothed.
+
+  Source: Donoho and Johnstone 1994, "Ideal spatial adaptation by wavelet
+  shrinkage": the median of the finest wavelet coefficients.
+  """
+  found = restoration.estimate_sigma(
+    pixels * (255 / np.iinfo(pixels.dtype).max),
+    average_sigmas=True,
+    channel_axis=-1 if pixels.ndim == 3 else None,
+  )
+  return float(found)

@@ -11,6 +11,7 @@ import orbax.checkpoint as ocp
 import pytest
 
 from inpaintax import checkpoints, images
+from inpaintax.restore import denoising
 
 TINY = (
   '--side=4',
@@ -227,7 +228,9 @@ def test_models_and_tasks_that_do_not_fit_are_refused(
   refusals_of, whole, tiny_workdir, tmp_path
 ):
   photo, mask = tmp_path / 'photo.png', tmp_path / 'mask.png'
+  small = tmp_path / 'small.png'
   images.write(photo, np.full((16, 16, 3), 90, np.uint8))
+  images.write(small, np.full((3, 16, 3), 90, np.uint8))
   images.write(mask, np.uint8(255) * np.eye(16, dtype=np.uint8))
   output, target = f'--output={tmp_path}', f'--output={tmp_path / "out.png"}'
   found = refusals_of(
@@ -238,10 +241,58 @@ def test_models_and_tasks_that_do_not_fit_are_refused(
       ['--noise=gaussian', '--baselines=telea', output],
     ],
   )
+  saids = ['do not fit', 'do not fit', 'not known: telea']
+  denoiser, filler = f'--workdir={whole}', f'--workdir={tiny_workdir}'
+  cases = [
+    ([denoiser, f'--mask={mask}'], 'takes noise off'),
+    ([filler], 'give --mask'),
+    ([denoiser, '--sigma=50'], 'was trained for noise of 25'),
+    ([denoiser, '--noise=text'], 'is for gaussian'),
+    ([filler, f'--mask={mask}', '--sigma=25'], '--sigma has no meaning'),
+    ([denoiser, '--mask_invert'], '--mask_invert has no meaning'),
+    ([denoiser, f'--image={small}'], 'small.png: a side of 3 pixels'),
+  ]
   found += refusals_of(
-    'restore',
-    [[f'--workdir={whole}', f'--image={photo}', f'--mask={mask}', target]],
+    'restore', [[f'--image={photo}', target, *flags] for flags, _ in cases]
   )
-  saids = ['do not fit', 'do not fit', 'not known: telea', 'takes noise off']
+  saids += [said for _, said in cases]
   for (kind, message), said in zip(found, saids, strict=True):
-    assert kind == 'InputError' and said in message
+    assert kind == 'InputError' and said in message, message
+  assert not (tmp_path / 'out.png').exists()
+
+
+def test_a_folder_of_noisy_photographs_is_restored(
+  run_program, whole, tmp_path
+):
+  folder, out = tmp_path / 'noisy', tmp_path / 'clean'
+  rng = np.random.default_rng(0)
+  noisy = {
+    'grey.png': rng.integers(256, size=(9, 12)).astype(np.uint8),
+    'in/deep.tif': rng.integers(2**16, size=(8, 9, 3)).astype(np.uint16),
+  }
+  for name, pixels in noisy.items():
+    images.write(folder / name, pixels)
+  images.write(folder / 'tiny.png', np.zeros((3, 9), np.uint8))
+  flags = (f'--workdir={whole}', f'--image={folder}', f'--output={out}')
+  done = run_program('restore', *flags, '--stride=2')
+  assert done.returncode == 4 and '1 of 3 images failed' in done.stderr
+  assert 'tiny.png' in (out / 'failures.csv').read_text()
+  # Uniform noise is far above a sigma of 25.
+  assert 'grey.png: its noise seems' in done.stderr
+  trained = checkpoints.load_generator(str(whole))
+  denoise = denoising.make_denoiser(trained, stride=2)
+  for name, pixels in noisy.items():
+    restored = images.read_deep((out / name).with_suffix('.png'))
+    expected = denoising.denoise_image(pixels, denoise)
+    assert restored.dtype == pixels.dtype and restored.shape == pixels.shape
+    np.testing.assert_array_equal(restored, expected)
+    assert (restored != pixels).any()
+
+
+def test_the_level_that_the_model_is_for_passes(run_program, whole, tmp_path):
+  photo, out = tmp_path / 'photo.png', tmp_path / 'out.png'
+  images.write(photo, np.full((16, 16, 3), 90, np.uint8))
+  flags = (f'--workdir={whole}', f'--image={photo}', f'--output={out}')
+  done = run_program('restore', *flags, '--sigma=25')
+  assert done.returncode == 0 and not done.stderr
+  assert images.read(out).shape == (16, 16, 3)

@@ -1,0 +1,202 @@
+"""Photographs to restore, one or a folder of them, and what becomes of each."""
+
+import csv
+import pathlib
+import sys
+from collections.abc import Callable
+from typing import NamedTuple
+
+# Formats that keep every bit as `images.write` writes them.
+_LOSSLESS = ('.png', '.bmp', '.tif', '.tiff', '.ppm')
+
+_FAILURES = 'failures.csv'
+
+
+class Item(NamedTuple):
+  """One photograph to restore.
+
+  Attributes:
+    name: what to call it.
+    image: its path.
+    mask: that of its mask; None where there is none for it.
+    output: where to write what becomes of it.
+  """
+
+  name: str
+  image: pathlib.Path
+  mask: pathlib.Path | None
+  output: pathlib.Path
+
+
+def single(
+  image: pathlib.Path, mask: pathlib.Path | None, output: pathlib.Path
+) -> Item:
+  """One photograph.
+
+  Args:
+    image: of the flag.
+    mask: of the flag, if given.
+    output: of the flag.
+
+  Returns:
+    The item.
+
+  Raises:
+    InputError: the flags do not fit together.
+  """
+  from inpaintax.errors import InputError
+
+  if mask is not None and mask.is_dir():
+    raise InputError(f'--mask={mask} is a folder, --image={image} is not.')
+  if output.suffix.lower() not in _LOSSLESS:
+    raise InputError(
+      f'--output={output}: pixels are kept bit for bit only in a file that ends'
+      f' in one of {" ".join(_LOSSLESS)}'
+    )
+  return Item(str(image), image, mask, output)
+
+
+def in_folder(
+  folder: pathlib.Path, masks: pathlib.Path | None, output: pathlib.Path
+) -> list[Item]:
+  """What is to be done in a folder, in order of path.
+
+  Args:
+    folder: of the photographs.
+    masks: one mask for all, or a folder of them; None: they need none.
+    output: folder for the results.
+
+  Returns:
+    The items.
+
+  Raises:
+    InputError: there are none, or their names collide.
+  """
+  from inpaintax.errors import InputError
+  from inpaintax.images import SUFFIXES, printable
+
+  if output.resolve() == folder.resolve():
+    raise InputError(f'--output={output} is the folder of the images.')
+  # Masks and results may lie inside the folder of the images.
+  others = [output.resolve()]
+  of_name = {}
+  if masks is not None and masks.is_dir():
+    others.append(masks.resolve())
+    of_name = _by_name(masks)
+  items: list[Item] = []
+  taken: dict[pathlib.Path, pathlib.Path] = {}
+  for path in _images_below(folder, others):
+    if masks is not None and path.resolve() == masks.resolve():
+      continue
+    relative = path.relative_to(folder)
+    single = masks is not None and not masks.is_dir()
+    mask = masks if single else of_name.get(relative.with_suffix(''))
+    made = output / relative.with_suffix('.png')
+    if made in taken:
+      raise InputError(
+        f'{printable(taken[made])} and {printable(path)} would both become'
+        f' {printable(made)}: rename one.'
+      )
+    taken[made] = path
+    items.append(Item(printable(relative), path, mask, made))
+  if not items:
+    raise InputError(
+      f'--image={folder}: no image in this folder; looked for'
+      f' {" ".join(SUFFIXES)}'
+    )
+  if masks is not None and not any(item.mask for item in items):
+    raise InputError(
+      f'--mask={masks}: no mask there has the name of an image in {folder}.'
+    )
+  return items
+
+
+def _by_name(masks):
+  """Masks of a folder by their relative path without its suffix."""
+  from inpaintax.errors import InputError
+  from inpaintax.images import printable
+
+  of_name = {}
+  for path in _images_below(masks, []):
+    name = path.relative_to(masks).with_suffix('')
+    if name in of_name:
+      raise InputError(
+        f'{printable(of_name[name])} and {printable(path)} are masks of the'
+        ' same name: keep one.'
+      )
+    of_name[name] = path
+  return of_name
+
+
+def _images_below(folder, others):
+  """Image files in a folder and inside it, but for those in `others`."""
+  from inpaintax.images import SUFFIXES
+
+  return [
+    path
+    for path in sorted(folder.rglob('*'))
+    if path.suffix.lower() in SUFFIXES
+    and not path.name.startswith('.')
+    and path.is_file()
+    and not any(path.resolve().is_relative_to(other) for other in others)
+  ]
+
+
+def check_new(items: list[Item], *, overwrite: bool) -> None:
+  """Refuses to write over what exists.
+
+  Args:
+    items: what is to be done.
+    overwrite: whether files may be replaced.
+
+  Raises:
+    InputError: a result exists and may not, or is a folder.
+  """
+  from inpaintax.errors import InputError
+  from inpaintax.images import printable
+
+  old = [item.output for item in items if item.output.exists()]
+  if old and not overwrite:
+    more = f' and {len(old) - 1} more exist' if len(old) > 1 else ' exists'
+    raise InputError(
+      f'{printable(old[0])}{more}: give another --output, or --overwrite.'
+    )
+  for path in old:
+    if path.is_dir():
+      raise InputError(f'{printable(path)} is a folder.')
+
+
+def each(
+  items: list[Item], output: pathlib.Path, restore: Callable[[Item], None]
+) -> None:
+  """Restores one after the other; those that fail are named in failures.csv.
+
+  Args:
+    items: what is to be done.
+    output: folder for the results.
+    restore: does one; InputError for one that cannot be done.
+
+  Raises:
+    ItemsFailedError: some failed.
+  """
+  from inpaintax.errors import InputError, ItemsFailedError
+
+  output.mkdir(parents=True, exist_ok=True)
+  failures = []
+  for item in items:
+    try:
+      restore(item)
+    except InputError as error:
+      failures.append((item.name, str(error)))
+      print(f'{item.name}: {error}', file=sys.stderr, flush=True)
+  path = output / _FAILURES
+  if not failures:
+    path.unlink(missing_ok=True)  # An older list would mislead.
+    return
+  with path.open('w', newline='', encoding='utf-8') as file:
+    writer = csv.writer(file, lineterminator='\n')
+    writer.writerow(['image', 'reason'])
+    writer.writerows(failures)
+  raise ItemsFailedError(
+    f'{len(failures)} of {len(items)} images failed: see {path}.'
+  )
