@@ -51,6 +51,12 @@ _OPTIMIZER = flags.DEFINE_enum(
   "lbfgs, the paper's: --updates_per_call iterations on each batch, so take"
   ' thousands of patches.',
 )
+_PATCHES = flags.DEFINE_integer(
+  'patches',
+  None,
+  'How many patches, with their noise, there are in all; none: each is new.',
+  lower_bound=1,
+)
 _VAL_STRIDE = flags.DEFINE_integer(
   'val_stride', 3, 'Between patches of validation images.', lower_bound=1
 )
@@ -152,6 +158,7 @@ def _compiled(model, ends, data):
       seed=training.SEED.value,
       # A round of L-BFGS makes as many of its own.
       updates=updates if _OPTIMIZER.value == 'adam' else 1,
+      distinct=_PATCHES.value,
     )
     compiled.append(
       compiling.compile_draws(

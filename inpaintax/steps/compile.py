@@ -12,7 +12,9 @@ from inpaintax import images
 from inpaintax.types import Metrics, Sample
 
 AXIS = 'devices'
-_CORRUPTION = 1  # Among the streams of a seed.
+# Among the streams of a seed.
+_CORRUPTION = 1
+_DISTINCT = 2
 
 Corrupt = Callable[[jax.Array, jax.Array], Sample]
 Step = Callable[[Any, Any], tuple[Any, Metrics]]
@@ -83,6 +85,7 @@ def with_draws(
   *,
   seed: int,
   updates: int,
+  distinct: int | None = None,
 ) -> Step:
   """Makes a step on samples one on data that stay on the device.
 
@@ -91,6 +94,8 @@ def with_draws(
     draw: `(keys [B], data) -> Sample`: cuts patches and corrupts them.
     seed: root of patches and noise.
     updates: to make in one call: small steps would wait for the host.
+    distinct: how many samples there are in all, to be drawn again and again, as
+      from a training set that was made once; None: all are new.
 
   Returns:
     `(state, (numbers, data)) -> (state, metrics)`, with the numbers of the
@@ -103,6 +108,10 @@ def with_draws(
 
     def one(state: Any, _: None) -> tuple[Any, Metrics]:
       keys = _numbered(_step_key(seed, state.step), numbers)
+      if distinct is not None:
+        which = lambda key: jax.random.randint(key, (), 0, distinct)
+        root = jax.random.fold_in(jax.random.key(seed), _DISTINCT)
+        keys = _numbered(root, jax.vmap(which)(keys))
       return step(state, draw(keys, data))
 
     state, metrics = jax.lax.scan(one, state, length=updates)

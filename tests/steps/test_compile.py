@@ -193,3 +193,27 @@ def test_draws_are_those_of_the_global_batch_on_any_devices(axis_name):
     compiling.compile_draws(
       step, jnp.float32(0), batch_size=7, axis_name=axis_name, devices=2
     )
+
+
+def test_draws_from_a_set_come_from_no_more_samples_than_it_has():
+  def step(state, sample):
+    return state._replace(step=state.step + 1), {'drawn': sample.observed}
+
+  def draw(keys, data):
+    drawn = jax.vmap(lambda key: jax.random.bits(key))(keys)
+    return Sample(drawn, data, data)
+
+  def drawn(distinct):
+    many = jax.jit(
+      compiling.with_draws(step, draw, seed=0, updates=1, distinct=distinct)
+    )
+    found = []
+    state = Summed(jnp.int32(0), jnp.float32(0))
+    for _ in range(20):
+      state, metrics = many(state, (jnp.arange(8), None))
+      found += np.asarray(metrics['drawn']).tolist()
+    return found
+
+  # 160 draws of five miss one with a chance of 1e-15.
+  assert len(set(drawn(5))) == 5 and len(set(drawn(None))) == 160
+  assert 60 < len(set(drawn(100))) < 100
