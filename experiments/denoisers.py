@@ -62,8 +62,11 @@ def described() -> dict[str, Any]:
       f'--output_side={out} has no exact centre place in --side={side}.'
     )
   units = round(_FACTOR.value * side**2)
-  if units < 1:
-    raise InputError(f'--factor={_FACTOR.value} leaves no hidden units.')
+  if not 1 <= units <= 100_000:
+    raise InputError(
+      f'--factor={_FACTOR.value:g} makes {units:,} hidden units: there may be'
+      ' 1 to 100,000.'
+    )
   options = {
     'side': side,
     'hidden': [units] * DEPTH.value,

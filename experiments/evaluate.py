@@ -25,7 +25,7 @@ from typing import Any
 
 from absl import flags
 
-from experiments import holes, noise, program
+from experiments import filling, noise, program
 
 _WORKDIR = flags.DEFINE_multi_string(
   'workdir', [], 'Workdir of a trained model; may be given several times.'
@@ -46,27 +46,12 @@ _BASELINES = flags.DEFINE_list(
 _OUTPUT = flags.DEFINE_string(
   'output', None, 'Folder to write the results into.', required=True
 )
-_SIZE = flags.DEFINE_integer(
-  'size',
-  None,
-  'Side that images are resized and cropped to, pixels, if no model says it.',
-  lower_bound=11,
-)
-_HOLE = flags.DEFINE_integer(
-  'hole',
-  None,
-  'Side of the hole of --mask=center, pixels, if no model says it.',
-  lower_bound=1,
-)
 _SEED = flags.DEFINE_integer(
   'seed',
   0,
   'Root of masks and intervals.',
   lower_bound=0,
   upper_bound=2**32 - 1,
-)
-_BATCH_SIZE = flags.DEFINE_integer(
-  'batch_size', 64, 'Images in a batch.', lower_bound=1
 )
 _LIMIT = flags.DEFINE_integer(
   'limit', None, 'Measure only the first so many images.', lower_bound=1
@@ -92,6 +77,10 @@ def main():
   from inpaintax.errors import InputError
   from inpaintax.evaluate import reports
 
+  if noise.NOISE.value:
+    program.refuse(['mask', 'hole', 'size'], 'with --noise')
+  else:
+    program.refuse(['sigma', 'stride', 'font_sizes'], 'without --noise')
   baselines = _baselines()
   names = _model_names(baselines)
   if not names and not baselines:
@@ -99,7 +88,7 @@ def main():
   source = sources.open_source(_DATA.value)
   _check_output()
   trained = _load(names)
-  measure = noise.measure if noise.NOISE.value else _fill
+  measure = noise.measure if noise.NOISE.value else filling.measure
   found, protocol, details = measure(
     trained,
     baselines,
@@ -112,39 +101,6 @@ def main():
   grid = reports.write(_OUTPUT.value, found, about, protocol=protocol)
   _show(found)
   print(f'The pictures: {grid.absolute()}')
-
-
-def _fill(trained, baselines, source, **options):
-  """(Evaluation, protocol, details) of what fills holes."""
-  from inpaintax import restore
-  from inpaintax.evaluate import filling
-
-  records = {name: model.record for name, model in trained.items()}
-  size = _agreed('size', _SIZE.value, 'image_size', records)
-  hole = _hole(size, records)
-  methods = [
-    filling.Method(
-      name,
-      restore.make_filler(model, batch_size=_BATCH_SIZE.value).fill,
-      True,
-    )
-    for name, model in trained.items()
-  ]
-  found = filling.compare(
-    methods + [filling.baseline(name) for name in baselines],
-    source,
-    holes.masker(size, hole=hole),
-    size=size,
-    batch_size=_BATCH_SIZE.value,
-    **options,
-  )
-  details = {
-    'size': size,
-    'mask': holes.MASK.value,
-    'hole': hole,
-    'batch_size': _BATCH_SIZE.value,
-  }
-  return found, filling.PROTOCOL, details
 
 
 def _baselines():
@@ -211,48 +167,14 @@ def _load(names):
   for name, model in trained.items():
     if ('noise' in model.record) != bool(noise.NOISE.value):
       raise InputError(
-        f'--workdir={names[name]} and --noise do not fit: one is for denoising,'
-        ' the other for filling holes.'
+        f'--workdir={names[name]} and --noise do not fit: this model '
+        + (
+          'takes noise off: give --noise.'
+          if 'noise' in model.record
+          else 'fills holes: leave --noise out.'
+        )
       )
   return trained
-
-
-def _agreed(flag, value, key, records):
-  """What the flag and all models say, which must be the same."""
-  from inpaintax.errors import InputError
-
-  said = {f'--{flag}': value}
-  said |= {name: record[key] for name, record in records.items()}
-  said = {name: side for name, side in said.items() if side is not None}
-  if not said:
-    raise InputError(f'--{flag} is needed: no model says it.')
-  if len(set(said.values())) > 1:
-    text = ', '.join(f'{name}: {side}' for name, side in said.items())
-    raise InputError(f'--{flag}: models and flag do not agree ({text}).')
-  return next(iter(said.values()))
-
-
-def _hole(size, records):
-  """The side of the centre hole, or None with other masks."""
-  from inpaintax.errors import InputError
-
-  if holes.MASK.value == 'center':
-    hole = _agreed('hole', _HOLE.value, 'hole', records)
-    if hole > size or (size - hole) % 2:
-      raise InputError(
-        f'--hole={hole} has no exact centre place in {size}x{size} pixels.'
-      )
-    return hole
-  for name, record in records.items():
-    if record['hole'] is not None:
-      raise InputError(
-        f'--mask={holes.MASK.value}: {name} fills only the'
-        f' {record["hole"]}x{record["hole"]} pixels in the centre. Use'
-        ' --mask=center.'
-      )
-  if _HOLE.value is not None:
-    raise InputError(f'--hole has no meaning with --mask={holes.MASK.value}.')
-  return None
 
 
 def _about(trained) -> dict[str, Any]:
@@ -263,7 +185,12 @@ def _about(trained) -> dict[str, Any]:
   workdirs = dict(zip(trained, _WORKDIR.value, strict=True))
   return {
     'models': [
-      {'method': name, 'workdir': workdirs[name], 'step': model.step}
+      {
+        'method': name,
+        'workdir': workdirs[name],
+        'step': model.step,
+        'trained_for': model.record.get('noise', model.record.get('mask')),
+      }
       for name, model in trained.items()
     ],
     'data': _DATA.value,
@@ -291,7 +218,7 @@ def _show(found):
     table.add_row(*reports.cells(row))
   # Whole, also into a file or a pipe, whose width rich takes for 80.
   console = rich.console.Console()
-  console.width = max(console.width, 100)
+  console.width = max(console.width, 115)
   console.print(table)
 
 

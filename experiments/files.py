@@ -77,6 +77,10 @@ def in_folder(
 
   if output.resolve() == folder.resolve():
     raise InputError(f'--output={output} is the folder of the images.')
+  if output.exists() and not output.is_dir():
+    raise InputError(
+      f'--output={output} is a file, --image={folder} a folder: give a folder.'
+    )
   # Masks and results may lie inside the folder of the images.
   others = [output.resolve()]
   of_name = {}

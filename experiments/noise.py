@@ -15,7 +15,8 @@ SIGMA = flags.DEFINE_float(
   'sigma',
   25.0,
   'Standard deviation of Gaussian noise, grey levels of 0..255.',
-  lower_bound=0.0,
+  lower_bound=0.1,
+  upper_bound=1000.0,
 )
 _FONT_SIZES = flags.DEFINE_list(
   'font_sizes',
@@ -39,13 +40,13 @@ def font_sizes() -> tuple[int, int]:
   from inpaintax.errors import InputError
 
   given = _FONT_SIZES.value
-  if not 1 <= len(given) <= 2 or not all(size.isdigit() for size in given):
+  if len(given) not in (1, 2) or not all(n.isdecimal() for n in given):
     raise InputError(
       f'--font_sizes={",".join(given)}: give one or two whole numbers: 18,36.'
     )
   low, high = int(given[0]), int(given[-1])
-  if not 1 <= low <= high:
-    raise InputError(f'--font_sizes={low},{high} must rise, from at least 1.')
+  if not 6 <= low <= high <= 200:
+    raise InputError(f'--font_sizes={low},{high} must rise, from 6 to 200.')
   return low, high
 
 
@@ -108,12 +109,42 @@ def model(name: str, trained: Any, *, stride: int) -> Any:
 
   Returns:
     The `inpaintax.evaluate.denoising.Denoiser`, a blind one.
+
+  Raises:
+    InputError: the stride leaves gaps.
   """
   from inpaintax.evaluate import denoising
   from inpaintax.restore.denoising import make_denoiser
 
+  stride = checked_stride(name, trained, stride)
   denoise = make_denoiser(trained, stride=stride)
   return denoising.Denoiser(name, lambda observed, _: denoise(observed))
+
+
+def checked_stride(name: str, trained: Any, stride: int) -> int:
+  """Refuses a stride that leaves gaps.
+
+  Args:
+    name: of the model, for the error.
+    trained: the model.
+    stride: between patches, pixels.
+
+  Returns:
+    The stride.
+
+  Raises:
+    InputError: it is more than the side of what the model restores.
+  """
+  from inpaintax.errors import InputError
+  from inpaintax.restore.denoising import output_side
+
+  most = output_side(trained.record)
+  if stride > most:
+    raise InputError(
+      f'--stride={stride}: {name} restores patches of {most} pixels, and would'
+      ' leave gaps.'
+    )
+  return stride
 
 
 def baselines() -> dict[str, Any]:
@@ -170,10 +201,13 @@ def measure(
 
   about = described(str(NOISE.value))
   for name, one in trained.items():
-    if one.record['noise']['name'] != about['name']:
+    trained_for = one.record['noise']
+    if trained_for['name'] != about['name']:
       raise InputError(
-        f'--noise={about["name"]}: {name} is for {one.record["noise"]["name"]}.'
+        f'--noise={about["name"]}: {name} is for {trained_for["name"]}.'
       )
+    if trained_for != about:
+      print(f'{name} was trained for other noise: {trained_for}.', flush=True)
   classical = baselines()
   stride = STRIDE.value
   denoisers = [model(name, one, stride=stride) for name, one in trained.items()]

@@ -11,7 +11,7 @@ import math
 import os
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from absl import app, flags, logging
 
@@ -67,6 +67,21 @@ def own_flags() -> list[flags.Flag]:
     if 'experiments' in module or module == sys.argv[0]
     for flag in found
   ]
+
+
+def refuse(names: Iterable[str], where: str) -> None:
+  """Refuses flags that were given where they have no meaning.
+
+  Args:
+    names: of the flags.
+    where: what they have no meaning with, or without.
+
+  Raises:
+    InputError: one of them was given.
+  """
+  for name in names:
+    if flags.FLAGS[name].present:
+      raise errors.InputError(f'--{name} has no meaning {where}.')
 
 
 def _refuse_flags() -> None:

@@ -12,7 +12,8 @@ larger ones: `inpaintax.restore`.
     --output=clean.png
 
 Without a mask a denoiser restores the whole photograph, each channel alone; one
-of 16 bit stays so. A denoiser is for the noise that it was trained on.
+of 16 bit stays so, transparent parts become white. A denoiser is for the noise
+that it was trained on.
 
 With a folder as --image, --mask is one mask for all or a folder of masks that
 bear the images' names, whatever their suffixes; --output is a folder then, and
@@ -63,11 +64,10 @@ def main():
   for flag, path in (('image', image), ('mask', mask)):
     if path is not None and not path.exists():
       raise InputError(f'--{flag}={path}: no such file or folder.')
-  if mask is None and _MASK_INVERT.value:
-    raise InputError('--mask_invert has no meaning without --mask.')
-  for flag in ('sigma', 'stride', 'noise', 'font_sizes'):
-    if mask is not None and flags.FLAGS[flag].present:
-      raise InputError(f'--{flag} has no meaning with --mask.')
+  if mask is None:
+    program.refuse(['mask_invert'], 'without --mask')
+  else:
+    program.refuse(['sigma', 'stride', 'noise', 'font_sizes'], 'with --mask')
   # Read before the model is loaded, which takes seconds.
   read = _read_noisy if mask is None else _read_hole
   load = _load_denoiser if mask is None else _load_filler
@@ -141,9 +141,19 @@ def _load_filler():
 
 def _read_noisy(item):
   """The pixels, 8 or 16 bit, grey or coloured."""
-  from inpaintax import images
+  import numpy as np
 
-  return (images.read_deep(item.image),)
+  from inpaintax import images
+  from inpaintax.errors import InputError
+
+  pixels = images.read_deep(item.image)
+  suffix = item.output.suffix.lower()
+  if pixels.dtype == np.uint16 and suffix not in images.DEEP_SUFFIXES:
+    raise InputError(
+      f'{item.name} has 16 bit, which {item.output} does not hold: use one of'
+      f' {" ".join(images.DEEP_SUFFIXES)}'
+    )
+  return (pixels,)
 
 
 def _load_denoiser():
@@ -160,15 +170,16 @@ def _load_denoiser():
     )
   about = trained.record['noise']
   _check_task(about)
-  denoise = denoising.make_denoiser(trained, stride=noise.STRIDE.value)
+  stride = noise.checked_stride(_WORKDIR.value, trained, noise.STRIDE.value)
+  denoise = denoising.make_denoiser(trained, stride=stride)
 
   def clean(item, pixels):
-    if not flags.FLAGS['sigma'].present:
-      _warn(item, denoising.estimated_sigma(pixels), about)
     try:
       found = denoising.denoise_image(pixels, denoise)
     except InputError as error:
       raise InputError(f'{images.printable(item.image)}: {error}') from error
+    if not flags.FLAGS['sigma'].present:
+      _warn(item, denoising.estimated_sigma(pixels), about)
     _write(item, found)
 
   return clean

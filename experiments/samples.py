@@ -5,7 +5,7 @@ from typing import Any
 
 from absl import flags
 
-from experiments import noise, training
+from experiments import noise, program, training
 
 _SIGMA_MAX = flags.DEFINE_float(
   'sigma_max',
@@ -33,16 +33,18 @@ def described() -> dict[str, Any]:
   """
   from inpaintax.errors import InputError
 
-  kind, low, high = _kind(), noise.SIGMA.value, _SIGMA_MAX.value
-  if high is not None and (kind == 'text' or high < low):
-    raise InputError(
-      f'--sigma_max={high} goes with Gaussian noise, and not below'
-      f' --sigma={low}.'
-    )
-  return noise.described(kind, high)
+  low, high = noise.SIGMA.value, _SIGMA_MAX.value
+  others = ('sigma', 'sigma_max')
+  if kind() == 'gaussian':
+    others = ('font_sizes', 'text_share')
+    if high is not None and high < low:
+      raise InputError(f'--sigma_max={high:g} is below --sigma={low:g}.')
+  program.refuse(others, f'when training for {kind()}')
+  return noise.described(kind(), high)
 
 
-def _kind():
+def kind() -> str:
+  """What is trained for: Gaussian noise, if --noise is not given."""
   return noise.NOISE.value or 'gaussian'
 
 
@@ -62,7 +64,7 @@ def load(source: Any, *, side: int) -> Any:
   from inpaintax.data import pool
 
   pages = None
-  if _kind() == 'text':
+  if kind() == 'text':
     pages = text.load_pages(training.SEED.value, font_sizes=noise.font_sizes())
   return jax.device_put((pool.load(source, side=side), pages))
 

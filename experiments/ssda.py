@@ -99,12 +99,14 @@ def _record():
       'steps': training.STEPS.value,
       'pretrain': _PRETRAIN.value,
       'optimizer': _OPTIMIZER.value,
+      'updates_per_call': _UPDATES_PER_CALL.value,
     },
   }
 
 
 def _check():
   """Refuses flags that do not fit together."""
+  from inpaintax.corruptions import text
   from inpaintax.errors import InputError
 
   updates = _UPDATES_PER_CALL.value
@@ -114,6 +116,12 @@ def _check():
       raise InputError(
         f'--{flag}={value} is not a multiple of --updates_per_call={updates}.'
       )
+  side = denoisers.SIDE.value
+  if samples.kind() == 'text' and side > min(text.PAGE):
+    raise InputError(
+      f'--side={side}: pages of text have {text.PAGE[0]} pixels: take smaller'
+      ' patches.'
+    )
   depth = denoisers.DEPTH.value
   if depth * _PRETRAIN.value >= 1:
     raise InputError(

@@ -116,6 +116,7 @@ def main():
       f' {", ".join(_VARIANTS)}.'
     )
   folder = pathlib.Path(_OUTPUT.value)
+  _check_settings(folder)
   found = {name: [] for name in names}
   for seed in range(_SEEDS.value):
     for name in names:
@@ -124,7 +125,28 @@ def main():
       run = folder / f'seed_{seed}' / (name if variant.flags else 'working')
       _train(run, variant, seed)
       found[name].append(_measured(run, variant.stride))
+      print(f'{run}: {found[name][-1]:.2f} dB', flush=True)
   _report(folder, found)
+
+
+def _check_settings(folder):
+  """Refuses to go on with runs that were made from something else."""
+  from inpaintax.errors import InputError
+
+  settings = {
+    'data': _DATA.value,
+    'val_data': _VAL_DATA.value,
+    'steps': _STEPS.value,
+  }
+  path = folder / 'settings.json'
+  if path.exists():
+    old = json.loads(path.read_text())
+    if old != settings:
+      raise InputError(
+        f'--output={folder} holds runs of other settings ({old}): give another.'
+      )
+  folder.mkdir(parents=True, exist_ok=True)
+  path.write_text(json.dumps(settings))
 
 
 def _train(run, variant, seed):
@@ -168,7 +190,7 @@ def _run(name, *args):
   done = subprocess.run(command, capture_output=True, text=True, check=False)
   if done.returncode:
     last = (done.stderr.strip().splitlines() or ['no message'])[-1]
-    raise InputError(f'experiments.{name} failed: {last}')
+    raise InputError(f'experiments.{name} {" ".join(args)} failed: {last}')
 
 
 def _report(folder, found):

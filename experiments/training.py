@@ -155,7 +155,7 @@ def train(run: Run, compiled: Any, stream: Any, *, updates: int = 1) -> None:
       print(f'{WORKDIR.value} is already at step {step} of {steps}.')
       return
     # Only now: flags that were refused are not those of the run.
-    (pathlib.Path(WORKDIR.value) / 'flags.txt').write_text(_flags_text())
+    _write_flags(step)
 
     def save(step, state, metrics):
       loop.check_finite(step, state, metrics)
@@ -187,6 +187,23 @@ def train(run: Run, compiled: Any, stream: Any, *, updates: int = 1) -> None:
         updates=updates,
         hooks=hooks,
       )
+
+
+def _write_flags(step):
+  """Writes flags.txt; what it said up to now stays, under another name."""
+  path = pathlib.Path(WORKDIR.value) / 'flags.txt'
+  new = _flags_text()
+  old = path.read_text() if path.exists() else new
+  changed = sorted(set(new.splitlines()) - set(old.splitlines()))
+  if old != new:
+    kept = path.with_name(f'flags_until_{step}.txt')
+    path.rename(kept)
+    print(
+      f'Going on from step {step} with other flags than before, which are now'
+      f' in {kept.name}: {" ".join(changed)}',
+      flush=True,
+    )
+  path.write_text(new)
 
 
 def parallel_axis() -> str | None:

@@ -36,7 +36,14 @@ def fit(
 
   Returns:
     The state after the last update.
+
+  Raises:
+    ValueError: a call makes more updates than are left in the end.
   """
+  if (steps - start) % updates:
+    raise ValueError(
+      f'{steps - start} updates are not a multiple of {updates}.'
+    )
   for step in range(start + updates, steps + 1, updates):
     state, metrics = compiled.step(state, compiled.place(next(batches)))
     for hook in hooks:

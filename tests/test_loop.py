@@ -119,3 +119,8 @@ def test_a_diverging_run_stops_at_the_step_that_shows_it():
     )
   assert seen == [1, 2]
   assert not jax.config.jax_debug_nans
+
+
+def test_calls_that_would_go_beyond_the_end_are_refused():
+  with pytest.raises(ValueError, match='3 updates are not a multiple of 2'):
+    loop.fit(place(0), counting(), batches(), start=1, steps=4, updates=2)

@@ -21,6 +21,10 @@ from jax import numpy as jnp
 # Those inside OpenCV, drawn in three weights each. A path is a font's too.
 FONTS = ('sans', 'italic', 'uni')
 _WEIGHTS = (300, 500, 800)
+# Smaller is no letter; larger, one covers most of a page.
+_SIZES = (6, 200)
+# Height and width of a bank's pages, pixels.
+PAGE = (256, 256)
 _LETTERS = np.array(list(string.ascii_letters + string.digits))
 _LEVELS = 127.5  # Grey levels of 0..255 in one unit of [-1, 1].
 
@@ -70,7 +74,7 @@ def draw(
   Args:
     generator: every choice is its.
     size: height and width of the page, pixels.
-    font_sizes: the smallest and the largest, pixels.
+    font_sizes: the smallest and the largest, from 6 to 200 pixels.
     fonts: names of those inside OpenCV, or paths of font files.
     share: of the pixels, in (0, 1).
 
@@ -81,8 +85,11 @@ def draw(
     ValueError: an option is out of range, or a font cannot be read.
   """
   low, high = font_sizes
-  if not 1 <= low <= high:
-    raise ValueError(f'font sizes must rise from at least 1, got {font_sizes}.')
+  least, most = _SIZES
+  if not least <= low <= high <= most:
+    raise ValueError(
+      f'font sizes must rise, from {least} to {most}, got {font_sizes}.'
+    )
   if not 0 < share < 1:
     raise ValueError(f'share must be in (0, 1), got {share}.')
   faces = [_face(font) for font in fonts]
@@ -141,7 +148,7 @@ def load_pages(
   seed: int,
   *,
   count: int = 64,
-  size: tuple[int, int] = (256, 256),
+  size: tuple[int, int] = PAGE,
   font_sizes: tuple[int, int] = (18, 36),
   fonts: Sequence[str] = FONTS,
 ) -> Pages:

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from inpaintax import baselines, evaluate, images
+from inpaintax import baselines, evaluate, images, metrics
 from inpaintax.corruptions import text
 from inpaintax.data import sources
 from inpaintax.errors import InputError
@@ -165,6 +165,11 @@ def compare(
   ready: set[tuple[str, tuple[int, ...]]] = set()
   for number in range(count):
     clean = images.to_grey(source[number])
+    if min(clean.shape) < metrics.SSIM_WINDOW:
+      raise InputError(
+        f'{source.name(number)} has {clean.shape[1]}x{clean.shape[0]} pixels:'
+        f' figures need at least {metrics.SSIM_WINDOW} a side.'
+      )
     observed, marked = corruption.apply(clean, number)
     found = {'original': clean.astype(np.float32)}
     for method in methods:

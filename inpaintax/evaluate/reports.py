@@ -115,7 +115,7 @@ def _markdown(
 ) -> str:
   titles = headings(evaluation)
   lines = [
-    f'# {len(evaluation.names)} images',
+    f'# Images: {len(evaluation.names)}',
     '',
     '| ' + ' | '.join(titles) + ' |',
     '| --- ' + '| ---: ' * (len(titles) - 1) + '|',
@@ -125,7 +125,7 @@ def _markdown(
     ' interval over images; "PSNR of mean" belongs to the mean L2. Sharpness:'
     " gradient magnitude, divided by the original's.",
     '',
-    '![Original, masked, and each method](grid.png)',
+    '![The original, what was given, and what each method made](grid.png)',
     '',
   ]
   for key, value in about.items():

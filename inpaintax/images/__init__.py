@@ -36,7 +36,7 @@ SUFFIXES = (
 )
 
 # Of those, the ones that hold 16 bit a channel.
-_DEEP_SUFFIXES = ('.png', '.tif', '.tiff')
+DEEP_SUFFIXES = ('.png', '.tif', '.tiff')
 
 _MASK_THRESHOLD = 128
 
@@ -142,9 +142,9 @@ def write(path: str | os.PathLike, array: np.ndarray) -> None:
       f'{path.suffix!r}; use one of {" ".join(SUFFIXES)}'
     )
   deep = array.dtype == np.uint16
-  if deep and path.suffix.lower() not in _DEEP_SUFFIXES:
+  if deep and path.suffix.lower() not in DEEP_SUFFIXES:
     raise InputError(
-      f'{printable(path)}: 16-bit images need one of {" ".join(_DEEP_SUFFIXES)}'
+      f'{printable(path)}: 16-bit images need one of {" ".join(DEEP_SUFFIXES)}'
     )
   path.parent.mkdir(parents=True, exist_ok=True)
   # In the same folder, since only there a rename is atomic; with its suffix,

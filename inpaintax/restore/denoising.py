@@ -12,6 +12,24 @@ from inpaintax import checkpoints, models, patches
 _BATCH = 4096
 
 
+def output_side(record: dict[str, Any]) -> int:
+  """The side of what a denoiser gives for a patch.
+
+  Args:
+    record: of a trained one.
+
+  Returns:
+    Pixels.
+
+  Raises:
+    ValueError: the record is of another model.
+  """
+  options = record['generator']['options']
+  if 'output_side' not in options:
+    raise ValueError('this model is no denoiser of patches.')
+  return options['output_side'] or record['image_size']
+
+
 def make_denoiser(
   trained: checkpoints.Trained,
   *,
@@ -33,13 +51,16 @@ def make_denoiser(
     gives is not clipped. InputError for an image smaller than a patch.
 
   Raises:
-    ValueError: the record names no known model.
+    ValueError: the record is not that of a denoiser, or the stride leaves
+      gaps.
   """
   record = trained.record
   module: Any = models.build(record['generator'])
   variables = jax.device_put(trained.variables)
   side = record['image_size']
-  out = module.output_side or side
+  out = output_side(record)
+  if not 1 <= stride <= out:
+    raise ValueError(f'stride must be in 1..{out}, got {stride}.')
   window = patches.gaussian_window(out)
 
   @jax.jit
@@ -86,8 +107,11 @@ def denoise_image(
     Same shape and type, clipped and rounded.
 
   Raises:
+    ValueError: `pixels` are of another type.
     InputError: the image is smaller than a patch.
   """
+  if pixels.dtype not in (np.uint8, np.uint16):
+    raise ValueError(f'pixels must be uint8 or uint16, got {pixels.dtype}.')
   white = np.float32(np.iinfo(pixels.dtype).max)
   clean = denoise(pixels.astype(np.float32) * (255 / white))
   levels = np.rint(np.clip(clean * (white / 255), 0, white))

@@ -2,6 +2,7 @@
 
 import json
 import os
+import pathlib
 import subprocess
 import sys
 
@@ -98,3 +99,25 @@ def refusals_of():
     return json.loads(done.stdout.splitlines()[-1])
 
   return run
+
+
+@pytest.fixture(scope='session')
+def ssda_run(tmp_path_factory):
+  """A denoiser after 20 updates: 4, 4 and 12 of its three stages."""
+  workdir = tmp_path_factory.mktemp('ssda') / 'denoiser'
+  flags = pathlib.Path(__file__).with_name('ssda_tiny.flags')
+  subprocess.run(
+    [
+      sys.executable,
+      '-m',
+      'experiments.ssda',
+      f'--flagfile={flags}',
+      '--steps=20',
+      '--val_data=photos:val',
+      '--val_images=1',
+      f'--workdir={workdir}',
+    ],
+    check=True,
+    capture_output=True,
+  )
+  return workdir

@@ -4,6 +4,7 @@ import json
 import math
 import os
 import pathlib
+import shutil
 import subprocess
 import sys
 
@@ -88,6 +89,22 @@ def test_a_resumed_run_equals_an_uninterrupted_one_bit_for_bit(whole, tmp_path):
   assert [x for x in lines(tmp_path) if 'gen/rec' in x] == [
     x for x in lines(whole) if 'gen/rec' in x
   ]
+
+
+def test_flags_that_change_on_the_way_are_told_and_kept(whole, tmp_path):
+  workdir = tmp_path / 'changed'
+  shutil.copytree(whole, workdir)
+  before = (workdir / 'flags.txt').read_text()
+  done = run(
+    f'--flagfile={workdir / "flags.txt"}',
+    f'--workdir={workdir}',
+    '--steps=5',
+    '--gen_lr=3e-5',
+  )
+  assert done.returncode == 0, done.stderr
+  assert '--gen_lr=3e-05' in done.stdout and 'flags_until_4' in done.stdout
+  assert (workdir / 'flags_until_4.txt').read_text() == before
+  assert '--gen_lr=3e-05' in (workdir / 'flags.txt').read_text()
 
 
 def test_flags_txt_replays_the_run(whole, tmp_path):

@@ -19,7 +19,12 @@ def test_a_model_stands_beside_baselines(run_program, tiny_workdir, tmp_path):
     'center',
   )
   assert results['models'] == [
-    {'method': 'model', 'workdir': str(tiny_workdir), 'step': 3}
+    {
+      'method': 'model',
+      'workdir': str(tiny_workdir),
+      'step': 3,
+      'trained_for': 'center',
+    }
   ]
   assert results['command'].startswith('python -m experiments.evaluate --w')
   rows = {row['method']: row for row in results['rows']}

@@ -1,0 +1,131 @@
+"""What is done with a trained denoiser: measuring, restoring, refusals."""
+
+import json
+
+import numpy as np
+
+from inpaintax import checkpoints, images
+from inpaintax.restore import denoising
+
+
+def test_a_trained_denoiser_stands_beside_baselines(
+  run_program, ssda_run, tmp_path
+):
+  done = run_program(
+    'evaluate',
+    f'--workdir={ssda_run}',
+    '--noise=gaussian',
+    '--sigma=25',
+    '--stride=4',
+    '--baselines=median',
+    '--limit=1',
+    f'--output={tmp_path}',
+  )
+  assert done.returncode == 0, done.stderr
+  results = json.loads((tmp_path / 'results.json').read_text())
+  assert results['noise'] == {'name': 'gaussian', 'sigma': 25.0}
+  assert results['stride'] == 4
+  names = [row['method'] for row in results['rows']]
+  assert names == ['input', 'model', 'median']
+  assert 'not clipped' in (tmp_path / 'results.md').read_text()
+
+
+def test_models_and_tasks_that_do_not_fit_are_refused(
+  refusals_of, ssda_run, tiny_workdir, tmp_path
+):
+  photo, mask = tmp_path / 'photo.png', tmp_path / 'mask.png'
+  small = tmp_path / 'small.png'
+  images.write(photo, np.full((16, 16, 3), 90, np.uint8))
+  deep = tmp_path / 'deep.png'
+  images.write(deep, np.full((16, 16, 3), 90, np.uint16))
+  images.write(small, np.full((3, 16, 3), 90, np.uint8))
+  images.write(mask, np.uint8(255) * np.eye(16, dtype=np.uint8))
+  output, target = f'--output={tmp_path}', f'--output={tmp_path / "out.png"}'
+  found = refusals_of(
+    'evaluate',
+    [
+      [f'--workdir={ssda_run}', output],
+      [f'--workdir={tiny_workdir}', '--noise=gaussian', output],
+      ['--noise=gaussian', '--baselines=telea', output],
+      ['--noise=gaussian', '--hole=6', output],
+      ['--sigma=25', output],
+      [
+        f'--workdir={ssda_run}',
+        '--noise=gaussian',
+        '--stride=5',
+        output,
+      ],
+    ],
+  )
+  saids = ['give --noise', 'leave --noise out', 'not known: telea']
+  saids += ['--hole has no', '--sigma has no', 'patches of 4 pixels']
+  denoiser, filler = (
+    f'--workdir={ssda_run}',
+    f'--workdir={tiny_workdir}',
+  )
+  cases = [
+    ([denoiser, f'--mask={mask}'], 'takes noise off'),
+    ([filler], 'give --mask'),
+    ([denoiser, '--sigma=50'], 'was trained for noise of 25'),
+    ([denoiser, '--noise=text'], 'is for gaussian'),
+    ([filler, f'--mask={mask}', '--sigma=25'], '--sigma has no meaning'),
+    ([denoiser, '--mask_invert'], '--mask_invert has no meaning'),
+    ([denoiser, '--stride=5'], 'patches of 4 pixels'),
+    ([denoiser, f'--image={deep}', f'--output={tmp_path / "o.bmp"}'], '16 bit'),
+    ([denoiser, f'--image={tmp_path}', f'--output={mask}'], 'is a file'),
+    ([denoiser, f'--image={small}'], 'small.png: a side of 3 pixels'),
+  ]
+  found += refusals_of(
+    'restore', [[f'--image={photo}', target, *flags] for flags, _ in cases]
+  )
+  saids += [said for _, said in cases]
+  for (kind, message), said in zip(found, saids, strict=True):
+    assert kind == 'InputError' and said in message, message
+  assert not (tmp_path / 'out.png').exists()
+
+
+def test_a_folder_of_noisy_photographs_is_restored(
+  run_program, ssda_run, tmp_path
+):
+  folder, out = tmp_path / 'noisy', tmp_path / 'clean'
+  rng = np.random.default_rng(0)
+  noisy = {
+    'grey.png': rng.integers(256, size=(9, 12)).astype(np.uint8),
+    'in/deep.tif': rng.integers(2**16, size=(8, 9, 3)).astype(np.uint16),
+  }
+  for name, pixels in noisy.items():
+    images.write(folder / name, pixels)
+  images.write(folder / 'tiny.png', np.zeros((3, 9), np.uint8))
+  flags = (
+    f'--workdir={ssda_run}',
+    f'--image={folder}',
+    f'--output={out}',
+  )
+  done = run_program('restore', *flags, '--stride=2')
+  assert done.returncode == 4 and '1 of 3 images failed' in done.stderr
+  assert 'tiny.png' in (out / 'failures.csv').read_text()
+  # Uniform noise is far above a sigma of 25.
+  assert 'grey.png: its noise seems' in done.stderr
+  trained = checkpoints.load_generator(str(ssda_run))
+  denoise = denoising.make_denoiser(trained, stride=2)
+  for name, pixels in noisy.items():
+    restored = images.read_deep((out / name).with_suffix('.png'))
+    expected = denoising.denoise_image(pixels, denoise)
+    assert restored.dtype == pixels.dtype and restored.shape == pixels.shape
+    np.testing.assert_array_equal(restored, expected)
+    assert (restored != pixels).any()
+
+
+def test_the_level_that_the_model_is_for_passes(
+  run_program, ssda_run, tmp_path
+):
+  photo, out = tmp_path / 'photo.png', tmp_path / 'out.png'
+  images.write(photo, np.full((16, 16, 3), 90, np.uint8))
+  flags = (
+    f'--workdir={ssda_run}',
+    f'--image={photo}',
+    f'--output={out}',
+  )
+  done = run_program('restore', *flags, '--sigma=25')
+  assert done.returncode == 0 and not done.stderr
+  assert images.read(out).shape == (16, 16, 3)
