@@ -93,8 +93,8 @@ def in_folder(
     if masks is not None and path.resolve() == masks.resolve():
       continue
     relative = path.relative_to(folder)
-    single = masks is not None and not masks.is_dir()
-    mask = masks if single else of_name.get(relative.with_suffix(''))
+    shared = masks is not None and not masks.is_dir()
+    mask = masks if shared else of_name.get(relative.with_suffix(''))
     made = output / relative.with_suffix('.png')
     if made in taken:
       raise InputError(

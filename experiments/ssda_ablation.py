@@ -34,7 +34,7 @@ _SEEDS = flags.DEFINE_integer(
   'seeds', 3, 'Runs of each setting, from seed 0 on.', lower_bound=1
 )
 _STEPS = flags.DEFINE_integer(
-  'steps', 6000, 'Updates of the setting that works.', lower_bound=1000
+  'steps', 6000, 'Updates of the setting that works.', lower_bound=300
 )
 _ONLY = flags.DEFINE_list('only', None, 'Train only these; none: all.')
 

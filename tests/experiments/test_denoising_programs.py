@@ -129,3 +129,23 @@ def test_the_level_that_the_model_is_for_passes(
   done = run_program('restore', *flags, '--sigma=25')
   assert done.returncode == 0 and not done.stderr
   assert images.read(out).shape == (16, 16, 3)
+
+
+def test_one_choice_is_measured_at_a_time(run_program, refusals_of, tmp_path):
+  flags = [
+    '--data=photos:train[:2]',
+    '--val_data=photos:val[:1]',
+    '--only=working,side_by_side',
+    '--seeds=1',
+    f'--output={tmp_path}',
+  ]
+  done = run_program('ssda_ablation', *flags, '--steps=300')
+  assert done.returncode == 0, done.stderr
+  rows = json.loads((tmp_path / 'results.json').read_text())['rows']
+  assert [row['setting'] for row in rows] == ['working', 'side_by_side']
+  # The same network, its patches averaged or not.
+  assert rows[1]['difference'] < -0.3 and rows[0]['difference'] == 0
+  assert [path.name for path in (tmp_path / 'seed_0').iterdir()] == ['working']
+  assert 'patches side by side' in (tmp_path / 'results.md').read_text()
+  (found,) = refusals_of('ssda_ablation', [[*flags, '--steps=400']])
+  assert found[0] == 'InputError' and 'other settings' in found[1]
