@@ -38,6 +38,13 @@ _WEIGHT_DECAY = flags.DEFINE_float(
   'lambda, against half the sum of squares.',
   lower_bound=0.0,
 )
+_ERROR_SCALE = flags.DEFINE_float(
+  'error_scale',
+  1.0,
+  'Errors of codes are multiplied by this before they are squared: what lambda'
+  ' and beta are weighed against.',
+  lower_bound=1e-6,
+)
 _UPDATES_PER_CALL = flags.DEFINE_integer(
   'updates_per_call',
   50,
@@ -199,6 +206,7 @@ def _step(model, stage, first):
     beta=_BETA.value,
     rho=_RHO.value,
     weight_decay=_WEIGHT_DECAY.value,
+    scale=_ERROR_SCALE.value,
     axis_name=axis_name,
   )
   if _OPTIMIZER.value == 'lbfgs':

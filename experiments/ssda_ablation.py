@@ -81,6 +81,14 @@ _VARIANTS = {
   'sigmoid_output': _Variant(
     'pixels in [0.1, 0.9], sigmoid output', (*_RANGE, '--output_unit=sigmoid')
   ),
+  'grey_levels': _Variant(
+    "the paper's beta and lambda, errors in grey levels",
+    ('--beta=1e-2', '--weight_decay=1e-4', '--error_scale=51'),
+  ),
+  'relu': _Variant(
+    'rectified units, neither pre-training nor sparsity',
+    ('--hidden_unit=relu', '--pretrain=0', '--beta=0'),
+  ),
   'one_layer': _Variant('one auto-encoder', ('--depth=1',), 2.5),
   'narrow': _Variant('twice the pixels', ('--factor=2',), 2.0),
   'wide': _Variant('ten times the pixels', ('--factor=10',), 0.35),

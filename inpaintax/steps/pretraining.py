@@ -27,6 +27,7 @@ def make_stage_loss(
   beta: float = 1e-2,
   rho: float = 0.05,
   weight_decay: float = 1e-4,
+  scale: float = 1.0,
   axis_name: str | None = None,
 ) -> Loss:
   """Builds the pure `loss(params, sample)` of a stage.
@@ -42,12 +43,15 @@ def make_stage_loss(
     beta: weight of the sparsity term.
     rho: sparsity target.
     weight_decay: lambda.
+    scale: by which errors of pixels' codes, not of hidden units, are multiplied
+      before they are squared. The paper does not say in which unit it measures
+      them, and so how much its lambda and beta weigh.
     axis_name: the pmapped axis or None.
 
   Returns:
     `(params, sample) -> (loss, metrics)`. Metrics: `loss`, and its parts `rec`
-    (half the squared error of a patch, in units of code) and `sparsity`, which
-    fine-tuning has not.
+    (half the squared error of a patch) and `sparsity`, which fine-tuning has
+    not.
 
   Raises:
     ValueError: there is no such stage.
@@ -79,6 +83,8 @@ def make_stage_loss(
     found: Any = model.apply({'params': params}, sample, method=outputs)
     hidden, output, wanted = found
     rec = reconstruction.half_squared_error(output, wanted).mean()
+    if stage in (0, depth):
+      rec *= scale**2
     metrics = {'rec': rec}
     loss, layers = rec, list(params)
     if hidden is not None:

@@ -84,6 +84,24 @@ def test_the_losses_of_a_network_without_weights():
     )
 
 
+def test_the_unit_of_errors_counts_for_pixels_alone():
+  _, state = start()
+  for stage, factor in ((0, 9.0), (1, 1.0), (2, 9.0)):
+    found = [
+      make_stage_loss(MODEL, stage=stage, weight_decay=0.0, scale=scale)(
+        state.gen.params, sample()
+      )[1]
+      for scale in (1.0, 3.0)
+    ]
+    np.testing.assert_allclose(
+      found[1]['rec'], factor * found[0]['rec'], rtol=1e-6
+    )
+    apart = found[1]['rec'] - found[0]['rec']
+    np.testing.assert_allclose(
+      found[1]['loss'] - found[0]['loss'], apart, rtol=1e-4, atol=1e-6
+    )
+
+
 def test_weight_decay_takes_its_own_layers_kernels_and_no_bias():
   _, state = start()
   tx = optax.sgd(1.0)
