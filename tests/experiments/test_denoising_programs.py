@@ -1,5 +1,6 @@
 """What is done with a trained denoiser: measuring, restoring, refusals."""
 
+import csv
 import json
 
 import numpy as np
@@ -149,3 +150,25 @@ def test_one_choice_is_measured_at_a_time(run_program, refusals_of, tmp_path):
   assert 'patches side by side' in (tmp_path / 'results.md').read_text()
   (found,) = refusals_of('ssda_ablation', [[*flags, '--steps=400']])
   assert found[0] == 'InputError' and 'other settings' in found[1]
+
+
+def test_filters_and_activations_are_drawn(run_program, ssda_run, tmp_path):
+  done = run_program(
+    'filters',
+    f'--workdir={ssda_run}',
+    '--data=photos:val',
+    '--patches=64',
+    f'--output={tmp_path}',
+  )
+  assert done.returncode == 0, done.stderr
+  with (tmp_path / 'activations.csv').open() as file:
+    rows = list(csv.DictReader(file))
+  # Two layers of 32 sigmoid units.
+  assert [row['layer'] for row in rows] == ['1'] * 32 + ['2'] * 32
+  assert all(0 < float(row['mean_activation']) < 1 for row in rows)
+  # Patches of 4x4, three pixels each, 32 of them: two rows of sixteen.
+  filters = images.read(tmp_path / 'filters.png')
+  tiles = filters[2:14, 2:14]
+  assert len(np.unique(tiles)) > 4 and (filters[30:] == 255).all()
+  bars = images.read(tmp_path / 'activations.png')
+  assert {0, 140} & set(bars.flat) and bars.shape == (200, 500, 3)
