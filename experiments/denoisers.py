@@ -43,6 +43,9 @@ _CODE_LIMIT = flags.DEFINE_float(
   'Codes are clipped so far from their centre; none: not at all.',
   lower_bound=1e-6,
 )
+_RESIDUAL = flags.DEFINE_bool(
+  'residual', False, 'Whether the difference to the input is predicted.'
+)
 
 
 def described() -> dict[str, Any]:
@@ -77,5 +80,6 @@ def described() -> dict[str, Any]:
     'gain': _GAIN.value,
     'center': _CODE_CENTER.value,
     'limit': _CODE_LIMIT.value,
+    'residual': _RESIDUAL.value,
   }
   return {'name': 'stacked_autoencoder', 'options': options}

@@ -49,6 +49,9 @@ class StackedAutoencoder(nn.Module):
     gain: units of code per unit of pixel.
     center: the code of 0, or of the patch's mean.
     limit: codes are clipped to `center` plus or minus this; None: not at all.
+    residual: whether the code of what is seen is added to the last layer, which
+      then predicts the difference; not in the paper. Without it, a network must
+      learn to pass on what it should leave alone.
     axis_name: of no effect, there being no statistics; all models have it.
     dtype: type of the computation; parameters stay float32.
 
@@ -65,6 +68,7 @@ class StackedAutoencoder(nn.Module):
   gain: float = 2.5
   center: float = 0.0
   limit: float | None = None
+  residual: bool = False
   axis_name: str | None = None
   dtype: jnp.dtype = jnp.float32
 
@@ -89,7 +93,19 @@ class StackedAutoencoder(nn.Module):
     """The clean patches."""
     del mask, train
     code, mean = self.code(observed)
-    return self.pixels(self.decode(self.encode(code, len(self.hidden))), mean)
+    return self.pixels(self.denoise(code), mean)
+
+  def denoise(self, code: jax.Array) -> jax.Array:
+    """From the code of noisy patches to that of clean ones.
+
+    Args:
+      code: `[B, side**2]`.
+
+    Returns:
+      `[B, output_side**2]`.
+    """
+    depth = len(self.hidden)
+    return self._add(self.decode(self.encode(code, depth)), code)
 
   def code(
     self, patches: jax.Array, *, mean: jax.Array | None = None
@@ -157,7 +173,7 @@ class StackedAutoencoder(nn.Module):
     return code
 
   def decode(self, hidden: jax.Array) -> jax.Array:
-    """From the deepest hidden units to the code of clean patches.
+    """From the deepest hidden units to what the last layer gives.
 
     Args:
       hidden: `[B, units]` of layer K.
@@ -182,7 +198,11 @@ class StackedAutoencoder(nn.Module):
       (its hidden units, its reconstruction of a clean `below`).
     """
     hidden = _ACTIVATIONS[self.activation](self.encoders[layer](below))
-    return hidden, self._decode_one(hidden, layer)
+    output = self._decode_one(hidden, layer)
+    return hidden, output if layer else self._add(output, below)
+
+  def _add(self, output: jax.Array, code: jax.Array) -> jax.Array:
+    return output + self.central(code) if self.residual else output
 
   def _decode_one(self, hidden: jax.Array, depth: int) -> jax.Array:
     name = self.activation if depth else self.output

@@ -69,8 +69,7 @@ def make_stage_loss(
     code, mean = bound.code(sample.observed)
     clean, _ = bound.code(sample.target, mean=mean)
     if stage == depth:
-      out = bound.decode(bound.encode(code, depth))
-      return None, out, bound.central(clean)
+      return None, bound.denoise(code), bound.central(clean)
     below = jax.lax.stop_gradient(bound.encode(code, stage))
     wanted = jax.lax.stop_gradient(bound.encode(clean, stage))
     if not stage:

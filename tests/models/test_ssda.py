@@ -134,3 +134,20 @@ def test_what_does_not_fit_is_refused():
     StackedAutoencoder(5, (4,)).init(
       jax.random.key(0), jnp.zeros((2, 4, 4, 1)), train=True
     )
+
+
+def test_a_residual_network_of_zeros_changes_nothing():
+  model = StackedAutoencoder(5, (7, 6), 3, residual=True, keep_mean=False)
+  patches = jax.random.normal(jax.random.key(1), (4, 5, 5, 1))
+  params = model.init(jax.random.key(0), patches, train=False)['params']
+  zero = jax.tree.map(jnp.zeros_like, params)
+  out = model.apply({'params': zero}, patches, train=False)
+  np.testing.assert_allclose(out, patches[:, 1:4, 1:4], atol=1e-6)
+  # Alone, the first auto-encoder does the same, and the second does not.
+  below = jax.random.normal(jax.random.key(2), (4, 25))
+  alone = lambda bound, x, layer: bound.autoencoder(x, layer)[1]
+  first = model.apply({'params': zero}, below, 0, method=alone)
+  central = below.reshape(4, 5, 5)[:, 1:4, 1:4].reshape(4, 9)
+  np.testing.assert_array_equal(first, central)
+  second = model.apply({'params': zero}, below[:, :7], 1, method=alone)
+  np.testing.assert_array_equal(second, jnp.full((4, 7), 0.5))
