@@ -37,6 +37,7 @@ def font_sizes() -> tuple[int, int]:
   Raises:
     InputError: the flag does not say them.
   """
+  from inpaintax.corruptions import text
   from inpaintax.errors import InputError
 
   given = _FONT_SIZES.value
@@ -45,8 +46,11 @@ def font_sizes() -> tuple[int, int]:
       f'--font_sizes={",".join(given)}: give one or two whole numbers: 18,36.'
     )
   low, high = int(given[0]), int(given[-1])
-  if not 6 <= low <= high <= 200:
-    raise InputError(f'--font_sizes={low},{high} must rise, from 6 to 200.')
+  least, most = text.SIZES
+  if not least <= low <= high <= most:
+    raise InputError(
+      f'--font_sizes={low},{high} must rise, from {least} to {most}.'
+    )
   return low, high
 
 
@@ -117,8 +121,7 @@ def model(name: str, trained: Any, *, stride: int) -> Any:
   from inpaintax.restore.denoising import make_denoiser
 
   stride = checked_stride(name, trained, stride)
-  denoise = make_denoiser(trained, stride=stride)
-  return denoising.Denoiser(name, lambda observed, _: denoise(observed))
+  return denoising.Denoiser(name, _blind(make_denoiser(trained, stride=stride)))
 
 
 def checked_stride(name: str, trained: Any, stride: int) -> int:
@@ -158,7 +161,7 @@ def baselines() -> dict[str, Any]:
 
   classical = {
     name: denoising.Denoiser(
-      name, functools.partial(_classical, denoise, SIGMA.value)
+      name, _blind(functools.partial(denoise, sigma=SIGMA.value))
     )
     for name, denoise in DENOISERS.items()
   }
@@ -168,9 +171,9 @@ def baselines() -> dict[str, Any]:
   return {'median': classical['median']} | fillers
 
 
-def _classical(denoise, sigma, observed, marked):
-  del marked
-  return denoise(observed, sigma)
+def _blind(denoise):
+  """One that is not told where the corruption is."""
+  return lambda observed, _: denoise(observed)
 
 
 def measure(

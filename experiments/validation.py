@@ -82,9 +82,10 @@ def make_denoising_look(
   from inpaintax.errors import InputError
   from inpaintax.evaluate import denoising
   from inpaintax.metrics import SSIM_WINDOW
+  from inpaintax.restore.denoising import output_side
 
   side = record['image_size']
-  out = record['generator']['options']['output_side'] or side
+  out = output_side(record)
   if stride > out:
     raise InputError(
       f'--val_stride={stride} is more than the {out} pixels of a patch.'

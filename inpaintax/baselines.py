@@ -13,7 +13,6 @@ from collections.abc import Callable
 
 import cv2
 import numpy as np
-import pywt
 from scipy import ndimage
 from skimage import restoration
 
@@ -176,6 +175,8 @@ def wavelet(noisy: np.ndarray, sigma: float) -> np.ndarray:
   denoising and compression"; Coifman and Donoho 1995, "Translation-invariant
   de-noising".
   """
+  import pywt  # Only here: every program would start later by it.
+
   levels = min(4, pywt.dwtn_max_level(noisy.shape, 'db2'))
   options = {
     'sigma': sigma,

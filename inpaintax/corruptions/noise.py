@@ -11,7 +11,7 @@ from jax import numpy as jnp
 from jax.typing import ArrayLike
 
 # Standard deviations are given in grey levels of 0..255, as in the literature.
-_LEVELS = 127.5
+LEVELS = 127.5
 
 
 def gaussian(
@@ -39,10 +39,10 @@ def gaussian(
   >>> abs(127.5 * float(noisy.std()) - 25) < 0.2
   True
   """
-  _check(keys, images)
+  check(keys, images)
   sigmas = jnp.broadcast_to(jnp.asarray(sigma, images.dtype), (len(keys),))
   draw = lambda key: jax.random.normal(key, images.shape[1:], images.dtype)
-  return images + sigmas[:, None, None, None] / _LEVELS * jax.vmap(draw)(keys)
+  return images + sigmas[:, None, None, None] / LEVELS * jax.vmap(draw)(keys)
 
 
 def salt_and_pepper(
@@ -89,14 +89,35 @@ def missing_pixels(
 
 def _chance(keys: jax.Array, images: jax.Array, share: float) -> jax.Array:
   """float32 `[B, H, W, 1]`, uniform on [0, 1)."""
-  _check(keys, images)
-  if not 0 <= share <= 1:
-    raise ValueError(f'share must be in [0, 1], got {share}.')
+  check(keys, images)
+  check_share(share)
   draw = lambda key: jax.random.uniform(key, (*images.shape[1:3], 1))
   return jax.vmap(draw)(keys)
 
 
-def _check(keys: jax.Array, images: jax.Array) -> None:
+def check(keys: jax.Array, images: jax.Array) -> None:
+  """Refuses what does not fit together.
+
+  Args:
+    keys: typed PRNG keys `[B]`.
+    images: float `[B, H, W, C]`.
+
+  Raises:
+    AssertionError: a shape or type differs from the above.
+  """
   chex.assert_rank([keys, images], [1, 4])
   chex.assert_equal(len(keys), len(images))
   chex.assert_type(images, float)
+
+
+def check_share(share: float) -> None:
+  """Refuses a share that is none.
+
+  Args:
+    share: in [0, 1].
+
+  Raises:
+    ValueError: it is outside.
+  """
+  if not 0 <= share <= 1:
+    raise ValueError(f'share must be in [0, 1], got {share}.')

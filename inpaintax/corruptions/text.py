@@ -12,21 +12,21 @@ import string
 from collections.abc import Sequence
 from typing import NamedTuple
 
-import chex
 import cv2
 import jax
 import numpy as np
 from jax import numpy as jnp
 
+from inpaintax.corruptions import noise
+
 # Those inside OpenCV, drawn in three weights each. A path is a font's too.
 FONTS = ('sans', 'italic', 'uni')
 _WEIGHTS = (300, 500, 800)
 # Smaller is no letter; larger, one covers most of a page.
-_SIZES = (6, 200)
+SIZES = (6, 200)
 # Height and width of a bank's pages, pixels.
 PAGE = (256, 256)
 _LETTERS = np.array(list(string.ascii_letters + string.digits))
-_LEVELS = 127.5  # Grey levels of 0..255 in one unit of [-1, 1].
 
 
 class Text(NamedTuple):
@@ -85,7 +85,7 @@ def draw(
     ValueError: an option is out of range, or a font cannot be read.
   """
   low, high = font_sizes
-  least, most = _SIZES
+  least, most = SIZES
   if not least <= low <= high <= most:
     raise ValueError(
       f'font sizes must rise, from {least} to {most}, got {font_sizes}.'
@@ -199,11 +199,8 @@ def superimpose(
     ValueError: `share` is out of range, or the images are larger than a page.
     AssertionError: keys and images do not fit.
   """
-  chex.assert_rank([keys, images], [1, 4])
-  chex.assert_equal(len(keys), len(images))
-  chex.assert_type(images, float)
-  if not 0 <= share <= 1:
-    raise ValueError(f'share must be in [0, 1], got {share}.')
+  noise.check(keys, images)
+  noise.check_share(share)
   keep, add, glyphs = (jnp.asarray(part) for part in pages)
   size = images.shape[1:3]
   room = jnp.array(keep.shape[1:]) - jnp.array(size)
@@ -226,5 +223,5 @@ def superimpose(
 
   through, added = (x[..., None] for x in jax.vmap(one)(keys))
   # In grey levels: 127.5 (x + 1).
-  observed = through * (images + 1) + added / _LEVELS - 1
+  observed = through * (images + 1) + added / noise.LEVELS - 1
   return observed, (through < 1).astype(jnp.float32)

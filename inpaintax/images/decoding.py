@@ -41,8 +41,6 @@ def decode(data: bytes, *, name: str, background: int = 255) -> np.ndarray:
     InputError: empty, truncated, not an image, too large, or of a pixel type
       without a known white; the message names the image.
   """
-  if not data:
-    raise InputError(f'{name}: the file is empty')
   size = _plain_jpeg_size(data)
   if size is not None:
     _check_size(*size, name)
@@ -72,8 +70,6 @@ def decode_deep(data: bytes, *, name: str) -> np.ndarray:
   Raises:
     InputError: as `decode`.
   """
-  if not data:
-    raise InputError(f'{name}: the file is empty')
   pixels, orientation = _decoded(data, name)
   image = _upright(_to_rgb(pixels, 255), orientation)
   grey = (image == image[..., :1]).all()
@@ -82,6 +78,8 @@ def decode_deep(data: bytes, *, name: str) -> np.ndarray:
 
 def _decoded(data: bytes, name: str) -> tuple[np.ndarray, int]:
   """`_pixels`, whose every failure names the image."""
+  if not data:
+    raise InputError(f'{name}: the file is empty')
   try:
     return _pixels(data, name)
   except InputError:
