@@ -43,8 +43,8 @@ _CODE_LIMIT = flags.DEFINE_float(
   'Codes are clipped so far from their centre; none: not at all.',
   lower_bound=1e-6,
 )
-_RESIDUAL = flags.DEFINE_bool(
-  'residual', False, 'Whether the difference to the input is predicted.'
+_GATED = flags.DEFINE_bool(
+  'gated', False, 'Whether gates pass on pixels that need no change.'
 )
 
 
@@ -80,6 +80,6 @@ def described() -> dict[str, Any]:
     'gain': _GAIN.value,
     'center': _CODE_CENTER.value,
     'limit': _CODE_LIMIT.value,
-    'residual': _RESIDUAL.value,
+    'gated': _GATED.value,
   }
   return {'name': 'stacked_autoencoder', 'options': options}

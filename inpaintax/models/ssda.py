@@ -49,9 +49,10 @@ class StackedAutoencoder(nn.Module):
     gain: units of code per unit of pixel.
     center: the code of 0, or of the patch's mean.
     limit: codes are clipped to `center` plus or minus this; None: not at all.
-    residual: whether the code of what is seen is added to the last layer, which
-      then predicts the difference; not in the paper. Without it, a network must
-      learn to pass on what it should leave alone.
+    gated: whether the last layer also has a gate for each pixel, a sigmoid: the
+      output is what it predicts where the gate is open, what is seen where it
+      is shut. Not in the paper, whose network must learn to pass on what it
+      should leave alone.
     axis_name: of no effect, there being no statistics; all models have it.
     dtype: type of the computation; parameters stay float32.
 
@@ -68,7 +69,7 @@ class StackedAutoencoder(nn.Module):
   gain: float = 2.5
   center: float = 0.0
   limit: float | None = None
-  residual: bool = False
+  gated: bool = False
   axis_name: str | None = None
   dtype: jnp.dtype = jnp.float32
 
@@ -84,7 +85,8 @@ class StackedAutoencoder(nn.Module):
       width, kernel_init=nn.initializers.glorot_uniform(), dtype=self.dtype
     )
     self.encoders = [dense(width) for width in self.hidden]
-    below = (self._output_side() ** 2, *self.hidden[:-1])
+    outputs = self._output_side() ** 2 * (2 if self.gated else 1)
+    below = (outputs, *self.hidden[:-1])
     self.decoders = [dense(width) for width in below]
 
   def __call__(
@@ -105,7 +107,10 @@ class StackedAutoencoder(nn.Module):
       `[B, output_side**2]`.
     """
     depth = len(self.hidden)
-    return self._add(self.decode(self.encode(code, depth)), code)
+    hidden = self.encode(code, depth)
+    for layer in reversed(range(depth)):
+      hidden = self._decode_one(hidden, layer, code)
+    return hidden
 
   def code(
     self, patches: jax.Array, *, mean: jax.Array | None = None
@@ -172,19 +177,6 @@ class StackedAutoencoder(nn.Module):
       code = _ACTIVATIONS[self.activation](layer(code))
     return code
 
-  def decode(self, hidden: jax.Array) -> jax.Array:
-    """From the deepest hidden units to what the last layer gives.
-
-    Args:
-      hidden: `[B, units]` of layer K.
-
-    Returns:
-      `[B, output_side**2]`.
-    """
-    for depth in reversed(range(len(self.hidden))):
-      hidden = self._decode_one(hidden, depth)
-    return hidden
-
   def autoencoder(
     self, below: jax.Array, layer: int
   ) -> tuple[jax.Array, jax.Array]:
@@ -198,15 +190,20 @@ class StackedAutoencoder(nn.Module):
       (its hidden units, its reconstruction of a clean `below`).
     """
     hidden = _ACTIVATIONS[self.activation](self.encoders[layer](below))
-    output = self._decode_one(hidden, layer)
-    return hidden, output if layer else self._add(output, below)
+    return hidden, self._decode_one(hidden, layer, below)
 
-  def _add(self, output: jax.Array, code: jax.Array) -> jax.Array:
-    return output + self.central(code) if self.residual else output
-
-  def _decode_one(self, hidden: jax.Array, depth: int) -> jax.Array:
-    name = self.activation if depth else self.output
-    return _ACTIVATIONS[name](self.decoders[depth](hidden))
+  def _decode_one(
+    self, hidden: jax.Array, layer: int, code: jax.Array
+  ) -> jax.Array:
+    output = self.decoders[layer](hidden)
+    if layer:
+      return _ACTIVATIONS[self.activation](output)
+    if not self.gated:
+      return _ACTIVATIONS[self.output](output)
+    predicted, gate = jnp.split(output, 2, axis=-1)
+    seen = self.central(code)
+    change = _ACTIVATIONS[self.output](predicted) - seen
+    return seen + nn.sigmoid(gate) * change
 
   def _output_side(self) -> int:
     side = self.side if self.output_side is None else self.output_side

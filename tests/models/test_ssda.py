@@ -82,7 +82,7 @@ def test_without_weights_all_units_and_outputs_are_one_half():
   bound = module.bind(jax.tree.map(jnp.zeros_like, variables))
   code, _ = bound.code(patches)
   assert (bound.encode(code, 2) == 0.5).all()
-  assert (bound.decode(bound.encode(code, 2)) == 0.5).all()
+  assert (bound.denoise(code) == 0.5).all()
   np.testing.assert_allclose(
     bound(patches, train=False), 0 * patches, atol=1e-7
   )
@@ -136,18 +136,30 @@ def test_what_does_not_fit_is_refused():
     )
 
 
-def test_a_residual_network_of_zeros_changes_nothing():
-  model = StackedAutoencoder(5, (7, 6), 3, residual=True, keep_mean=False)
+def gated(bias):
+  """A network of zeros whose gates all have one bias, and what it is given."""
+  model = StackedAutoencoder(5, (7, 6), 3, gated=True, gain=2.0)
   patches = jax.random.normal(jax.random.key(1), (4, 5, 5, 1))
   params = model.init(jax.random.key(0), patches, train=False)['params']
   zero = jax.tree.map(jnp.zeros_like, params)
-  out = model.apply({'params': zero}, patches, train=False)
-  np.testing.assert_allclose(out, patches[:, 1:4, 1:4], atol=1e-6)
-  # Alone, the first auto-encoder does the same, and the second does not.
-  below = jax.random.normal(jax.random.key(2), (4, 25))
-  alone = lambda bound, x, layer: bound.autoencoder(x, layer)[1]
-  first = model.apply({'params': zero}, below, 0, method=alone)
-  central = below.reshape(4, 5, 5)[:, 1:4, 1:4].reshape(4, 9)
-  np.testing.assert_array_equal(first, central)
-  second = model.apply({'params': zero}, below[:, :7], 1, method=alone)
+  predicted = jnp.arange(9) / 4
+  zero['decoders_0']['bias'] = jnp.append(predicted, jnp.full(9, bias))
+  return model.bind({'params': zero}), patches, predicted.reshape(1, 3, 3, 1)
+
+
+def test_gates_mix_what_is_seen_and_what_is_predicted():
+  for bias, share in [(-1e3, 0.0), (1e3, 1.0), (np.log(3.0), 0.75)]:
+    bound, patches, predicted = gated(bias)
+    mixed = share * predicted / 2 + (1 - share) * patches[:, 1:4, 1:4]
+    np.testing.assert_allclose(
+      bound(patches, train=False), mixed, rtol=1e-5, atol=1e-5
+    )
+
+
+def test_alone_only_the_first_auto_encoder_has_gates():
+  bound, patches, _ = gated(-1e3)
+  code, _ = bound.code(patches)
+  _, first = bound.autoencoder(code, 0)
+  np.testing.assert_array_equal(first, bound.central(code))
+  _, second = bound.autoencoder(code[:, :7], 1)
   np.testing.assert_array_equal(second, jnp.full((4, 7), 0.5))
