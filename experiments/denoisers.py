@@ -14,7 +14,10 @@ _OUTPUT_SIDE = flags.DEFINE_integer(
   lower_bound=1,
 )
 _FACTOR = flags.DEFINE_float(
-  'factor', 5.0, 'Hidden units per pixel of a patch.', lower_bound=0.0
+  'factor',
+  5.0,
+  'Hidden units per pixel of a patch; with --cell, of a cell.',
+  lower_bound=0.0,
 )
 DEPTH = flags.DEFINE_integer(
   'depth', 2, 'Stacked auto-encoders, K.', lower_bound=1
@@ -43,6 +46,13 @@ _CODE_LIMIT = flags.DEFINE_float(
   'Codes are clipped so far from their centre; none: not at all.',
   lower_bound=1e-6,
 )
+_CELL = flags.DEFINE_integer(
+  'cell',
+  None,
+  'Convolutions instead of layers that see all of a patch: the first sees cells'
+  ' of so many pixels a side. None: no convolutions.',
+  lower_bound=1,
+)
 _GATED = flags.DEFINE_bool(
   'gated', False, 'Whether gates pass on pixels that need no change.'
 )
@@ -64,7 +74,15 @@ def described() -> dict[str, Any]:
     raise InputError(
       f'--output_side={out} has no exact centre place in --side={side}.'
     )
-  units = round(_FACTOR.value * side**2)
+  cell = _CELL.value
+  if cell is not None:
+    edge = (side - (out or side)) // 2
+    if side % cell or edge % cell:
+      raise InputError(
+        f'--cell={cell} does not divide --side={side} and the {edge} pixels'
+        ' around --output_side.'
+      )
+  units = round(_FACTOR.value * (cell or side) ** 2)
   if not 1 <= units <= 100_000:
     raise InputError(
       f'--factor={_FACTOR.value:g} makes {units:,} hidden units: there may be'
@@ -82,4 +100,7 @@ def described() -> dict[str, Any]:
     'limit': _CODE_LIMIT.value,
     'gated': _GATED.value,
   }
-  return {'name': 'stacked_autoencoder', 'options': options}
+  if cell is None:
+    return {'name': 'stacked_autoencoder', 'options': options}
+  options['cell'] = cell
+  return {'name': 'convolutional_autoencoder', 'options': options}

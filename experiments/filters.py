@@ -92,7 +92,7 @@ def _mean_activations(trained, source):
 
   params = {'params': trained.variables['params']}
   found = jax.jit(lambda params: module.apply(params, method=hidden))(params)
-  return [np.asarray(units.mean(0)) for units in found]
+  return [np.asarray(units.mean(range(units.ndim - 1))) for units in found]
 
 
 def _tiles(kernel):

@@ -24,7 +24,10 @@ _FONT_SIZES = flags.DEFINE_list(
   'The smallest and the largest font size of text, pixels; or the only one.',
 )
 STRIDE = flags.DEFINE_integer(
-  'stride', 1, 'Between the patches of a denoiser, pixels.', lower_bound=1
+  'stride',
+  None,
+  "Between a denoiser's patches, pixels; none: what suits the model, mostly 1.",
+  lower_bound=1,
 )
 
 
@@ -103,13 +106,13 @@ def levels(about: dict[str, Any]) -> tuple[float, float]:
   return about['sigma'], about.get('sigma_max', about['sigma'])
 
 
-def model(name: str, trained: Any, *, stride: int) -> Any:
+def model(name: str, trained: Any, *, stride: int | None) -> Any:
   """A trained model among what is compared.
 
   Args:
     name: of its row.
     trained: the model.
-    stride: between patches, pixels.
+    stride: between patches, pixels; None: what suits the model.
 
   Returns:
     The `inpaintax.evaluate.denoising.Denoiser`, a blind one.
@@ -124,13 +127,13 @@ def model(name: str, trained: Any, *, stride: int) -> Any:
   return denoising.Denoiser(name, _blind(make_denoiser(trained, stride=stride)))
 
 
-def checked_stride(name: str, trained: Any, stride: int) -> int:
+def checked_stride(name: str, trained: Any, stride: int | None) -> int:
   """Refuses a stride that leaves gaps.
 
   Args:
     name: of the model, for the error.
     trained: the model.
-    stride: between patches, pixels.
+    stride: between patches, pixels; None: what suits the model.
 
   Returns:
     The stride.
@@ -139,8 +142,10 @@ def checked_stride(name: str, trained: Any, stride: int) -> int:
     InputError: it is more than the side of what the model restores.
   """
   from inpaintax.errors import InputError
-  from inpaintax.restore.denoising import output_side
+  from inpaintax.restore.denoising import best_stride, output_side
 
+  if stride is None:
+    return best_stride(trained.record)
   most = output_side(trained.record)
   if stride > most:
     raise InputError(
@@ -212,9 +217,14 @@ def measure(
     if trained_for != about:
       print(f'{name} was trained for other noise: {trained_for}.', flush=True)
   classical = baselines()
-  stride = STRIDE.value
-  denoisers = [model(name, one, stride=stride) for name, one in trained.items()]
+  strides = {
+    name: checked_stride(name, one, STRIDE.value)
+    for name, one in trained.items()
+  }
+  denoisers = [
+    model(name, one, stride=strides[name]) for name, one in trained.items()
+  ]
   denoisers += [classical[name] for name in names]
   done = corruption(about, seed=seed)
   found = denoising.compare(denoisers, source, done, seed=seed, **options)
-  return found, done.protocol, {'noise': about, 'stride': stride}
+  return found, done.protocol, {'noise': about, 'strides': strides}

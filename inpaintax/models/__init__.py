@@ -8,7 +8,13 @@ from typing import Any
 
 from flax import linen as nn
 
-from inpaintax.models import context_encoder, deck, residual, ssda
+from inpaintax.models import (
+  context_encoder,
+  convolutional,
+  deck,
+  residual,
+  ssda,
+)
 
 MODELS: dict[str, type[nn.Module]] = {
   'context_generator': context_encoder.ContextGenerator,
@@ -16,6 +22,7 @@ MODELS: dict[str, type[nn.Module]] = {
   'residual_generator': residual.ResidualGenerator,
   'spectral_discriminator': residual.SpectralDiscriminator,
   'stacked_autoencoder': ssda.StackedAutoencoder,
+  'convolutional_autoencoder': convolutional.ConvolutionalAutoencoder,
   'deck_generator': deck.DeckGenerator,
   'deck_discriminator': deck.DeckDiscriminator,
 }

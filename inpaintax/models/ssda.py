@@ -79,15 +79,9 @@ class StackedAutoencoder(nn.Module):
         raise ValueError(
           f'unknown activation {name!r}, known: {", ".join(_ACTIVATIONS)}.'
         )
-    # U(+-sqrt(6 / (in + out))): smaller ones leave a deep network of sigmoids
-    # on the plateau where each patch is its own mean.
-    dense = lambda width: nn.Dense(
-      width, kernel_init=nn.initializers.glorot_uniform(), dtype=self.dtype
-    )
-    self.encoders = [dense(width) for width in self.hidden]
-    outputs = self._output_side() ** 2 * (2 if self.gated else 1)
-    below = (outputs, *self.hidden[:-1])
-    self.decoders = [dense(width) for width in below]
+    self.encoders = [self._layer(width) for width in self.hidden]
+    below = (self._outputs() * (2 if self.gated else 1), *self.hidden[:-1])
+    self.decoders = [self._layer(width) for width in below]
 
   def __call__(
     self, observed: jax.Array, mask: jax.Array | None = None, *, train: bool
@@ -173,8 +167,8 @@ class StackedAutoencoder(nn.Module):
     Returns:
       `[B, units]`.
     """
-    for layer in self.encoders[:depth]:
-      code = _ACTIVATIONS[self.activation](layer(code))
+    for layer in range(depth):
+      code = self._encode_one(code, layer)
     return code
 
   def autoencoder(
@@ -189,8 +183,12 @@ class StackedAutoencoder(nn.Module):
     Returns:
       (its hidden units, its reconstruction of a clean `below`).
     """
-    hidden = _ACTIVATIONS[self.activation](self.encoders[layer](below))
+    hidden = self._encode_one(below, layer)
     return hidden, self._decode_one(hidden, layer, below)
+
+  def _encode_one(self, below: jax.Array, layer: int) -> jax.Array:
+    seen = below if layer else self._read(below)
+    return _ACTIVATIONS[self.activation](self.encoders[layer](seen))
 
   def _decode_one(
     self, hidden: jax.Array, layer: int, code: jax.Array
@@ -199,11 +197,29 @@ class StackedAutoencoder(nn.Module):
     if layer:
       return _ACTIVATIONS[self.activation](output)
     if not self.gated:
-      return _ACTIVATIONS[self.output](output)
-    predicted, gate = jnp.split(output, 2, axis=-1)
+      return _ACTIVATIONS[self.output](self._write(output))
+    predicted, gate = map(self._write, jnp.split(output, 2, axis=-1))
     seen = self.central(code)
     change = _ACTIVATIONS[self.output](predicted) - seen
     return seen + nn.sigmoid(gate) * change
+
+  # What a convolutional stack does otherwise.
+
+  def _layer(self, width: int) -> nn.Module:
+    # U(+-sqrt(6 / (in + out))): smaller ones leave a deep network of sigmoids
+    # on the plateau where each patch is its own mean.
+    return nn.Dense(
+      width, kernel_init=nn.initializers.glorot_uniform(), dtype=self.dtype
+    )
+
+  def _outputs(self) -> int:
+    return self._output_side() ** 2
+
+  def _read(self, code: jax.Array) -> jax.Array:
+    return code
+
+  def _write(self, output: jax.Array) -> jax.Array:
+    return output
 
   def _output_side(self) -> int:
     side = self.side if self.output_side is None else self.output_side

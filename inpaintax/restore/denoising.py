@@ -9,7 +9,8 @@ from skimage import restoration
 
 from inpaintax import checkpoints, models, patches
 
-_BATCH = 4096
+# Pixels that a model sees at a time.
+_PIXELS = 2**20
 
 
 def output_side(record: dict[str, Any]) -> int:
@@ -30,11 +31,29 @@ def output_side(record: dict[str, Any]) -> int:
   return options['output_side'] or record['image_size']
 
 
+def best_stride(record: dict[str, Any]) -> int:
+  """How far apart patches should begin.
+
+  Args:
+    record: of a trained denoiser.
+
+  Returns:
+    Pixels: 1; or for a convolutional one, which gains less from overlap, about
+    a quarter of a patch, and no multiple of its cells.
+
+  Raises:
+    ValueError: the record is of another model.
+  """
+  out = output_side(record)
+  cell = record['generator']['options'].get('cell')
+  return 1 if cell is None else out // 4 // cell * cell + 1
+
+
 def make_denoiser(
   trained: checkpoints.Trained,
   *,
-  stride: int = 1,
-  batch_size: int = _BATCH,
+  stride: int | None = None,
+  batch_size: int | None = None,
 ) -> Callable[[np.ndarray], np.ndarray]:
   """Compiles a trained denoiser into what takes noise off whole images.
 
@@ -42,8 +61,9 @@ def make_denoiser(
 
   Args:
     trained: a network of patches.
-    stride: between patches, pixels. 1 is best; time falls with its square.
-    batch_size: patches at a time.
+    stride: between patches, pixels; time falls with its square. None:
+      `best_stride`.
+    batch_size: patches at a time; None: a million pixels' worth.
 
   Returns:
     `denoise(noisy) -> clean`: float32 `[H, W]`, or `[H, W, C]` with each
@@ -59,6 +79,8 @@ def make_denoiser(
   variables = jax.device_put(trained.variables)
   side = record['image_size']
   out = output_side(record)
+  stride = stride or best_stride(record)
+  batch_size = batch_size or max(1, _PIXELS // side**2)
   if not 1 <= stride <= out:
     raise ValueError(f'stride must be in 1..{out}, got {stride}.')
   window = patches.gaussian_window(out)
@@ -69,9 +91,11 @@ def make_denoiser(
     clean: Any = module.apply(variables, pixels, train=False)
     return 127.5 * (clean[..., 0] + 1)
 
+  size = batch_size
+
   def model(found: np.ndarray) -> np.ndarray:
     # One size to compile for.
-    padded = np.zeros((batch_size, side, side), np.float32)
+    padded = np.zeros((size, side, side), np.float32)
     padded[: len(found)] = found
     return np.asarray(run(variables, padded))[: len(found)]
 
@@ -82,7 +106,7 @@ def make_denoiser(
       side=side,
       stride=stride,
       window=window,
-      batch_size=batch_size,
+      batch_size=size,
     )
 
   def denoise(noisy: np.ndarray) -> np.ndarray:

@@ -93,7 +93,8 @@ def with_draws(
     step: `(state, sample)`; the state has `step`.
     draw: `(keys [B], data) -> Sample`: cuts patches and corrupts them.
     seed: root of patches and noise.
-    updates: to make in one call: small steps would wait for the host.
+    updates: to make in one call: small steps would wait for the host. 1 for
+      convolutions on a CPU.
     distinct: how many samples there are in all, to be drawn again and again, as
       from a training set that was made once; None: all are new.
 
@@ -114,6 +115,9 @@ def with_draws(
         keys = _numbered(root, jax.vmap(which)(keys))
       return step(state, draw(keys, data))
 
+    if updates == 1:
+      # Within a loop XLA's convolutions are twenty times slower on CPUs.
+      return one(state, None)
     state, metrics = jax.lax.scan(one, state, length=updates)
     return state, jax.tree.map(lambda x: x.mean(0), metrics)
 

@@ -74,7 +74,10 @@ def make_stage_loss(
     wanted = jax.lax.stop_gradient(bound.encode(clean, stage))
     if not stage:
       wanted = bound.central(wanted)
-    return *bound.autoencoder(below, stage), wanted
+    found = *bound.autoencoder(below, stage), wanted
+    # Of a convolutional stack, each cell's hidden units are a sample.
+    hidden, output, wanted = (x.reshape(-1, x.shape[-1]) for x in found)
+    return hidden, output, wanted
 
   def loss_of(
     params: chex.ArrayTree, sample: Sample
