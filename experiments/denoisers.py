@@ -79,7 +79,7 @@ def described() -> dict[str, Any]:
     edge = (side - (out or side)) // 2
     if side % cell or edge % cell:
       raise InputError(
-        f'--cell={cell} does not divide --side={side} and the {edge} pixels'
+        f'--cell={cell} does not divide --side={side}, or the {edge} pixels'
         ' around --output_side.'
       )
   units = round(_FACTOR.value * (cell or side) ** 2)

@@ -28,9 +28,21 @@ class ConvolutionalAutoencoder(StackedAutoencoder):
     hidden: units of each encoding layer, at every cell.
     cell: side of a cell, pixels; divides `side`, and the part that is not
       predicted on each side.
+
+  Raises:
+    ValueError: an activation is not known, or cells do not fit.
   """
 
   cell: int = 4
+
+  def setup(self) -> None:
+    edge = (self.side - self._output_side()) // 2
+    if self.side % self.cell or edge % self.cell:
+      raise ValueError(
+        f'cells of {self.cell} pixels do not fit {self.side} pixels and {edge}'
+        ' around what is predicted.'
+      )
+    super().setup()
 
   def _layer(self, width: int) -> nn.Module:
     return nn.Conv(
@@ -57,12 +69,3 @@ class ConvolutionalAutoencoder(StackedAutoencoder):
     count = cells.shape[1]
     split = cells.reshape(-1, count, count, self.cell, self.cell)
     return split.transpose(0, 1, 3, 2, 4).reshape(len(cells), -1)
-
-  def _output_side(self) -> int:
-    side = super()._output_side()
-    if self.side % self.cell or (self.side - side) // 2 % self.cell:
-      raise ValueError(
-        f'cells of {self.cell} pixels do not fit {self.side} pixels and'
-        f' {(self.side - side) // 2} around what is predicted.'
-      )
-    return side

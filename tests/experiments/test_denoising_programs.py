@@ -25,7 +25,7 @@ def test_a_trained_denoiser_stands_beside_baselines(
   assert done.returncode == 0, done.stderr
   results = json.loads((tmp_path / 'results.json').read_text())
   assert results['noise'] == {'name': 'gaussian', 'sigma': 25.0}
-  assert results['stride'] == 4
+  assert results['strides'] == {'model': 4}
   names = [row['method'] for row in results['rows']]
   assert names == ['input', 'model', 'median']
   assert 'not clipped' in (tmp_path / 'results.md').read_text()

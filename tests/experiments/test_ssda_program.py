@@ -95,6 +95,12 @@ def test_text_is_taken_away_and_measured(run_program, tmp_path):
     workdir,
     '--noise=text',
     '--font_sizes=18',
+    '--side=24',
+    '--output_side=16',
+    '--cell=4',
+    '--gated',
+    '--updates_per_call=1',
+    '--val_stride=16',
     '--steps=20',
     '--val_data=photos:val',
     '--val_images=1',
@@ -104,7 +110,6 @@ def test_text_is_taken_away_and_measured(run_program, tmp_path):
     f'--workdir={workdir}',
     '--noise=text',
     '--font_sizes=20,24',
-    '--stride=4',
     '--baselines=median,telea',
     '--limit=1',
     f'--output={output}',
@@ -112,6 +117,7 @@ def test_text_is_taken_away_and_measured(run_program, tmp_path):
   assert done.returncode == 0, done.stderr
   results = json.loads((output / 'results.json').read_text())
   assert results['noise'] == {'name': 'text', 'font_sizes': [20, 24]}
+  assert results['strides'] == {'model': 5}
   rows = {row['method']: row for row in results['rows']}
   assert list(rows) == ['input', 'model', 'median', 'telea']
   # Telea is told where the text is, and changes nothing else.
@@ -145,6 +151,7 @@ def test_what_cannot_be_trained_is_refused(refusals_of, tmp_path):
     ('--steps=21', '--steps=21 is not a multiple'),
     ('--pretrain=0.5', 'leaves nothing'),
     ('--output_side=3', 'no exact centre'),
+    ('--cell=3', '--cell=3 does not divide --side=4'),
     ('--factor=0', 'makes 0 hidden units'),
     ('--rho=1', '--rho'),
     ('--sigma_max=20', '--sigma_max=20'),
