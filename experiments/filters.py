@@ -54,7 +54,7 @@ def main():
   means = _mean_activations(trained, source)
   output = pathlib.Path(_OUTPUT.value)
   kernel = np.asarray(trained.variables['params']['encoders_0']['kernel'])
-  images.write(output / 'filters.png', _tiles(kernel))
+  images.write(output / 'filters.png', _tiles(_of_pixels(kernel)))
   images.write(output / 'activations.png', _bars(means[0]))
   with (output / 'activations.csv').open('w', newline='') as file:
     writer = csv.writer(file, lineterminator='\n')
@@ -93,6 +93,17 @@ def _mean_activations(trained, source):
   params = {'params': trained.variables['params']}
   found = jax.jit(lambda params: module.apply(params, method=hidden))(params)
   return [np.asarray(units.mean(range(units.ndim - 1))) for units in found]
+
+
+def _of_pixels(kernel):
+  """Weights `[pixels, units]` of what the first layer sees."""
+  if kernel.ndim == 2:
+    return kernel
+  # Of cells of pixels: rows and columns of cells, pixels of each, units.
+  rows, columns, pixels, units = kernel.shape
+  cell = round(pixels**0.5)
+  split = kernel.reshape(rows, columns, cell, cell, units)
+  return split.transpose(0, 2, 1, 3, 4).reshape(-1, units)
 
 
 def _tiles(kernel):
