@@ -106,24 +106,20 @@ def levels(about: dict[str, Any]) -> tuple[float, float]:
   return about['sigma'], about.get('sigma_max', about['sigma'])
 
 
-def model(name: str, trained: Any, *, stride: int | None) -> Any:
+def model(name: str, trained: Any, *, stride: int) -> Any:
   """A trained model among what is compared.
 
   Args:
     name: of its row.
     trained: the model.
-    stride: between patches, pixels; None: what suits the model.
+    stride: between patches, pixels, of `checked_stride`.
 
   Returns:
     The `inpaintax.evaluate.denoising.Denoiser`, a blind one.
-
-  Raises:
-    InputError: the stride leaves gaps.
   """
   from inpaintax.evaluate import denoising
   from inpaintax.restore.denoising import make_denoiser
 
-  stride = checked_stride(name, trained, stride)
   return denoising.Denoiser(name, _blind(make_denoiser(trained, stride=stride)))
 
 

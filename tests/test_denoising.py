@@ -71,6 +71,12 @@ def test_an_identity_gives_images_of_any_size_back(shape, output_side, stride):
   np.testing.assert_allclose(denoise(noisy), noisy, atol=2e-3)
 
 
+@pytest.mark.parametrize('stride', [0, 4])
+def test_a_stride_that_leaves_gaps_is_refused(stride):
+  with pytest.raises(ValueError, match=r'stride must be in 1\.\.3'):
+    make_denoiser(identity(5, 3), stride=stride)
+
+
 def test_an_image_smaller_than_a_patch_is_refused():
   with pytest.raises(InputError, match='shorter than the patches of 5'):
     make_denoiser(identity(5))(np.zeros((4, 9), np.float32))

@@ -20,7 +20,8 @@ class ConvolutionalAutoencoder(StackedAutoencoder):
 
   Input and output as those of `StackedAutoencoder`, whose attributes it has;
   departing from the published convolutional form, a layer keeps its resolution
-  instead of pooling: the first one sees cells of pixels, side by side.
+  instead of pooling: the first one sees cells of pixels, side by side. Hidden
+  units are `[B, cells, cells, units]`; weights begin as suits rectified ones.
 
   A pixel of the output depends on those up to `2 K cell` beyond its cell.
 

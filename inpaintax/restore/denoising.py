@@ -79,10 +79,10 @@ def make_denoiser(
   variables = jax.device_put(trained.variables)
   side = record['image_size']
   out = output_side(record)
-  stride = stride or best_stride(record)
-  batch_size = batch_size or max(1, _PIXELS // side**2)
-  if not 1 <= stride <= out:
-    raise ValueError(f'stride must be in 1..{out}, got {stride}.')
+  step = best_stride(record) if stride is None else stride
+  size = max(1, _PIXELS // side**2) if batch_size is None else batch_size
+  if not 1 <= step <= out:
+    raise ValueError(f'stride must be in 1..{out}, got {step}.')
   window = patches.gaussian_window(out)
 
   @jax.jit
@@ -90,8 +90,6 @@ def make_denoiser(
     pixels = found[..., None] / 127.5 - 1
     clean: Any = module.apply(variables, pixels, train=False)
     return 127.5 * (clean[..., 0] + 1)
-
-  size = batch_size
 
   def model(found: np.ndarray) -> np.ndarray:
     # One size to compile for.
@@ -104,7 +102,7 @@ def make_denoiser(
       noisy.astype(np.float32),
       model,
       side=side,
-      stride=stride,
+      stride=step,
       window=window,
       batch_size=size,
     )
