@@ -16,7 +16,8 @@ _OUTPUT_SIDE = flags.DEFINE_integer(
 _FACTOR = flags.DEFINE_float(
   'factor',
   5.0,
-  'Hidden units per pixel of a patch; with --cell, of a cell.',
+  'Hidden units per pixel of a patch; with --cell, those of the first layer per'
+  ' pixel of a cell, twice as many for each further one.',
   lower_bound=0.0,
 )
 DEPTH = flags.DEFINE_integer(
@@ -50,7 +51,8 @@ _CELL = flags.DEFINE_integer(
   'cell',
   None,
   'Convolutions instead of layers that see all of a patch: the first sees cells'
-  ' of so many pixels a side. None: no convolutions.',
+  ' of so many pixels a side, each further one cells twice as wide. None: no'
+  ' convolutions.',
   lower_bound=1,
 )
 _GATED = flags.DEFINE_bool(
@@ -77,20 +79,26 @@ def described() -> dict[str, Any]:
   cell = _CELL.value
   if cell is not None:
     edge = (side - (out or side)) // 2
-    if side % cell or edge % cell:
+    largest = cell * 2 ** (DEPTH.value - 1)
+    if side % largest:
       raise InputError(
-        f'--cell={cell} does not divide --side={side}, or the {edge} pixels'
-        ' around --output_side.'
+        f'--cell={cell}, doubled by each layer to {largest} with'
+        f' --depth={DEPTH.value}, does not divide --side={side}.'
+      )
+    if edge % cell:
+      raise InputError(
+        f'--cell={cell} does not divide the {edge} pixels around --output_side.'
       )
   units = round(_FACTOR.value * (cell or side) ** 2)
-  if not 1 <= units <= 100_000:
+  hidden = [units * 2**layer if cell else units for layer in range(DEPTH.value)]
+  if not 1 <= units <= max(hidden) <= 100_000:
     raise InputError(
-      f'--factor={_FACTOR.value:g} makes {units:,} hidden units: there may be'
-      ' 1 to 100,000.'
+      f'--factor={_FACTOR.value:g} makes {max(hidden):,} hidden units: there'
+      ' may be 1 to 100,000.'
     )
   options = {
     'side': side,
-    'hidden': [units] * DEPTH.value,
+    'hidden': hidden,
     'output_side': out,
     'activation': _HIDDEN_UNIT.value,
     'output': _OUTPUT_UNIT.value,

@@ -53,8 +53,8 @@ def main():
     )
   means = _mean_activations(trained, source)
   output = pathlib.Path(_OUTPUT.value)
-  kernel = np.asarray(trained.variables['params']['encoders_0']['kernel'])
-  images.write(output / 'filters.png', _tiles(_of_pixels(kernel)))
+  first = trained.variables['params']['encoders_0']
+  images.write(output / 'filters.png', _tiles(_of_pixels(first)))
   images.write(output / 'activations.png', _bars(means[0]))
   with (output / 'activations.csv').open('w', newline='') as file:
     writer = csv.writer(file, lineterminator='\n')
@@ -95,10 +95,13 @@ def _mean_activations(trained, source):
   return [np.asarray(units.mean(range(units.ndim - 1))) for units in found]
 
 
-def _of_pixels(kernel):
-  """Weights `[pixels, units]` of what the first layer sees."""
-  if kernel.ndim == 2:
-    return kernel
+def _of_pixels(layer):
+  """Weights `[pixels, units]` of what a first layer sees."""
+  import numpy as np
+
+  if 'kernel' in layer:
+    return np.asarray(layer['kernel'])
+  kernel = np.asarray(layer['Conv_0']['kernel'])
   # Of cells of pixels: rows and columns of cells, pixels of each, units.
   rows, columns, pixels, units = kernel.shape
   cell = round(pixels**0.5)

@@ -16,7 +16,7 @@ import jax
 from flax import linen as nn
 from jax import numpy as jnp
 
-_ACTIVATIONS = {
+ACTIVATIONS = {
   'sigmoid': nn.sigmoid,
   'tanh': nn.tanh,
   'relu': nn.relu,
@@ -75,13 +75,13 @@ class StackedAutoencoder(nn.Module):
 
   def setup(self) -> None:
     for name in (self.activation, self.output):
-      if name not in _ACTIVATIONS:
+      if name not in ACTIVATIONS:
         raise ValueError(
-          f'unknown activation {name!r}, known: {", ".join(_ACTIVATIONS)}.'
+          f'unknown activation {name!r}, known: {", ".join(ACTIVATIONS)}.'
         )
-    self.encoders = [self._layer(width) for width in self.hidden]
-    below = (self._outputs() * (2 if self.gated else 1), *self.hidden[:-1])
-    self.decoders = [self._layer(width) for width in below]
+    layers = range(len(self.hidden))
+    self.encoders = [self._encoder(layer) for layer in layers]
+    self.decoders = [self._decoder(layer) for layer in layers]
 
   def __call__(
     self, observed: jax.Array, mask: jax.Array | None = None, *, train: bool
@@ -100,10 +100,12 @@ class StackedAutoencoder(nn.Module):
     Returns:
       `[B, output_side**2]`.
     """
-    depth = len(self.hidden)
-    hidden = self.encode(code, depth)
-    for layer in reversed(range(depth)):
-      hidden = self._decode_one(hidden, layer, code)
+    units = [code]
+    for layer in range(len(self.hidden)):
+      units.append(self._encode_one(units[-1], layer))
+    hidden = units.pop()
+    for layer in reversed(range(len(self.hidden))):
+      hidden = self._decode_one(hidden, layer, units[layer])
     return hidden
 
   def code(
@@ -188,32 +190,42 @@ class StackedAutoencoder(nn.Module):
 
   def _encode_one(self, below: jax.Array, layer: int) -> jax.Array:
     seen = below if layer else self._read(below)
-    return _ACTIVATIONS[self.activation](self.encoders[layer](seen))
+    return ACTIVATIONS[self.activation](self.encoders[layer](seen))
 
   def _decode_one(
-    self, hidden: jax.Array, layer: int, code: jax.Array
+    self, hidden: jax.Array, layer: int, below: jax.Array
   ) -> jax.Array:
+    """What lies below a layer, clean, from its units and what is seen there."""
     output = self.decoders[layer](hidden)
     if layer:
-      return _ACTIVATIONS[self.activation](output)
+      return ACTIVATIONS[self.activation](self._join(output, below))
     if not self.gated:
-      return _ACTIVATIONS[self.output](self._write(output))
+      return ACTIVATIONS[self.output](self._write(output))
     predicted, gate = map(self._write, jnp.split(output, 2, axis=-1))
-    seen = self.central(code)
-    change = _ACTIVATIONS[self.output](predicted) - seen
+    seen = self.central(below)
+    change = ACTIVATIONS[self.output](predicted) - seen
     return seen + nn.sigmoid(gate) * change
 
   # What a convolutional stack does otherwise.
 
-  def _layer(self, width: int) -> nn.Module:
+  def _encoder(self, layer: int) -> nn.Module:
+    return self._dense(self.hidden[layer])
+
+  def _decoder(self, layer: int) -> nn.Module:
+    if layer:
+      return self._dense(self.hidden[layer - 1])
+    return self._dense(self._output_side() ** 2 * (2 if self.gated else 1))
+
+  def _dense(self, width: int) -> nn.Dense:
     # U(+-sqrt(6 / (in + out))): smaller ones leave a deep network of sigmoids
     # on the plateau where each patch is its own mean.
     return nn.Dense(
       width, kernel_init=nn.initializers.glorot_uniform(), dtype=self.dtype
     )
 
-  def _outputs(self) -> int:
-    return self._output_side() ** 2
+  def _join(self, output: jax.Array, below: jax.Array) -> jax.Array:
+    del below
+    return output
 
   def _read(self, code: jax.Array) -> jax.Array:
     return code

@@ -94,7 +94,9 @@ def make_stage_loss(
       metrics['sparsity'] = sparsity
       loss += beta * sparsity
       layers = [f'encoders_{stage}', f'decoders_{stage}']
-    weights = [params[layer]['kernel'] for layer in layers]
+    weights = [
+      x for x in jax.tree.leaves([params[i] for i in layers]) if x.ndim > 1
+    ]
     loss += weight_decay * regularizers.frobenius(*weights)
     return loss, {'loss': loss} | metrics
 

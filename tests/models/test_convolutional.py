@@ -9,28 +9,43 @@ from inpaintax.models.convolutional import ConvolutionalAutoencoder
 from inpaintax.steps import pretraining
 from inpaintax.types import Sample
 
-
-def linear(tap, *, side=12, output_side=8, cell=2):
-  """One layer that passes on the cell at `tap` of the three by three."""
-  module = ConvolutionalAutoencoder(
-    side, (cell**2,), output_side, 'linear', cell=cell
-  )
-  kernels = np.zeros((2, 3, 3, cell**2, cell**2), np.float32)
-  kernels[0][tap] = kernels[1, 1, 1] = np.eye(cell**2)
-  params = {
-    name: {'kernel': kernel, 'bias': np.zeros(cell**2, np.float32)}
-    for name, kernel in zip(('encoders_0', 'decoders_0'), kernels, strict=True)
-  }
-  return module.bind({'params': params})
+MIDDLE = (1, 1)
 
 
 def patches(side=12, count=3):
   return jax.random.normal(jax.random.key(1), (count, side, side, 1))
 
 
+def silent(module):
+  """Its parameters, all 0."""
+  given = jax.ShapeDtypeStruct((1, module.side, module.side, 1), jnp.float32)
+  shapes = jax.eval_shape(
+    lambda x: module.init(jax.random.key(0), x, train=False), given
+  )
+  return jax.tree.map(lambda x: np.zeros(x.shape, x.dtype), shapes['params'])
+
+
+def passing(module, params, *names, tap=MIDDLE):
+  """Lets the first units of layers through, those of the first at `tap`."""
+  for name in names:
+    for i, conv in enumerate(sorted(params[name])):
+      kernel = params[name][conv]['kernel']
+      place = tap if name == 'encoders_0' and not i else MIDDLE
+      kernel[place][: module.cell**2, : module.cell**2] = np.eye(module.cell**2)
+  return module.bind({'params': params})
+
+
+def linear(tap, *, side=12, output_side=8, cell=2):
+  """One layer that passes on the cell at `tap` of the three by three."""
+  module = ConvolutionalAutoencoder(
+    side, (cell**2,), output_side, 'linear', cell=cell
+  )
+  return passing(module, silent(module), 'encoders_0', 'decoders_0', tap=tap)
+
+
 def test_the_middle_tap_gives_the_central_part_back():
   given = patches()
-  found = linear((1, 1))(given, train=False)
+  found = linear(MIDDLE)(given, train=False)
   np.testing.assert_allclose(found, given[:, 2:-2, 2:-2], rtol=1e-6)
 
 
@@ -41,31 +56,61 @@ def test_another_tap_gives_the_cell_beside():
   np.testing.assert_allclose(found, given[:, :-4, 4:], rtol=1e-6)
 
 
-def test_a_pixel_sees_twice_as_many_cells_around_it_as_there_are_layers():
-  module = ConvolutionalAutoencoder(30, (5, 4), 2, 'linear', cell=2, gated=True)
-  given = patches(30, 1)
+def test_what_the_first_layer_sees_takes_the_short_cut():
+  module = ConvolutionalAutoencoder(16, (4, 8, 8), 12, 'linear', cell=2)
+  # The layers above say nothing: half the variance of each sum is what is left.
+  bound = passing(module, silent(module), 'encoders_0', 'decoders_0')
+  found = bound(patches(16), train=False)
+  np.testing.assert_allclose(
+    found, np.sqrt(0.5) * patches(16)[:, 2:-2, 2:-2], rtol=1e-6
+  )
+
+
+def test_each_unit_above_becomes_a_square_below():
+  module = ConvolutionalAutoencoder(8, (4, 8), 8, 'linear', cell=2)
+  params = silent(module)
+  # Unit 0 of every place above says 1, and to the four places under it, in the
+  # order of reading, 10, 20, 30 and 40.
+  up = params['decoders_1']
+  up['Conv_0']['bias'][0] = 1
+  up['Conv_1']['kernel'][0, 0, 0, ::4] = [10, 20, 30, 40]
+  below = np.zeros((1, 4, 4, 4), np.float32)
+  bound = module.bind({'params': params})
+  _, found = bound.autoencoder(below, 1)
+  square = np.sqrt(0.5) * np.array([[10, 20], [30, 40]])
+  np.testing.assert_allclose(found[0, :, :, 0], np.tile(square, (2, 2)))
+  np.testing.assert_array_equal(found[..., 1:], 0)
+
+
+def test_a_pixel_sees_as_far_as_the_layers_reach():
+  module = ConvolutionalAutoencoder(64, (5, 4), 2, 'linear', cell=1)
+  given = patches(64, 1)
   params = module.init(jax.random.key(0), given, train=False)
   grad = jax.grad(lambda x: module.apply(params, x, train=False)[0, 0, 0, 0])
   seen = np.flatnonzero(np.abs(np.asarray(grad(given))[0, ..., 0]).sum(1))
-  # Its cell is rows 14 and 15; K = 2 layers up and down see 4 cells further.
-  assert (seen.min(), seen.max()) == (14 - 8, 15 + 8)
+  # Row 31: two 3x3 convolutions at its own resolution reach rows 29 to 33;
+  # these come from rows 14 to 16 above, and two more there from 12 to 18. With
+  # stride 2 and SAME padding row i above sees 2i to 2i + 2; two convolutions of
+  # the first layer reach 2 further.
+  assert (seen.min(), seen.max()) == (2 * 12 - 2, 2 * 18 + 2 + 2)
 
 
 def test_the_number_of_its_parameters_is_that_of_its_convolutions():
   module = ConvolutionalAutoencoder(
-    64, (128, 128, 128), 48, 'relu', gated=True, cell=4
+    96, (32, 64, 128), 80, 'relu', gated=True, cell=2
   )
-  shapes = jax.eval_shape(
-    lambda: module.init(jax.random.key(0), patches(64), train=False)
-  )
-  count = sum(x.size for x in jax.tree.leaves(shapes))
-  inner = 4 * (9 * 128 * 128 + 128)
-  assert count == (9 * 16 * 128 + 128) + inner + (9 * 128 * 32 + 32)
+  count = sum(x.size for x in jax.tree.leaves(silent(module)))
+  three = lambda before, after: 9 * before * after + after
+  one = lambda before, after: before * after + after
+  up = three(4, 32) + three(32, 64) + three(64, 128)
+  twice = 2 * (three(32, 32) + three(64, 64) + three(128, 128))
+  down = one(64, 4 * 32) + one(128, 4 * 64) + three(32, 2 * 4)
+  assert count == up + twice + down
 
 
-def test_alone_its_second_auto_encoder_has_a_sample_in_each_cell():
-  module = ConvolutionalAutoencoder(6, (4, 3), 6, 'tanh', cell=2)
-  noisy, clean = patches(6), patches(6)[::-1]
+def test_alone_its_second_auto_encoder_has_a_sample_in_each_place():
+  module = ConvolutionalAutoencoder(12, (4, 3), 12, 'tanh', cell=2)
+  noisy, clean = patches(12), patches(12)[::-1]
   params = module.init(jax.random.key(0), noisy, train=False)['params']
   loss = pretraining.make_stage_loss(module, stage=1, beta=0, weight_decay=0)
   found, _ = loss(params, Sample(noisy, clean, jnp.ones_like(noisy)))
@@ -74,15 +119,35 @@ def test_alone_its_second_auto_encoder_has_a_sample_in_each_cell():
     np.asarray(bound.encode(bound.code(x)[0], 1)) for x in (noisy, clean)
   )
   output = np.asarray(bound.autoencoder(below, 1)[1])
-  assert output.shape == (3, 3, 3, 4)
+  assert output.shape == (3, 6, 6, 4)
   each = 0.5 * np.square(output - wanted).sum(-1)
   np.testing.assert_allclose(found, each.mean(), rtol=1e-5)
 
 
-@pytest.mark.parametrize('options', [(10, 10, 4), (12, 10, 2), (12, 6, 4)])
+def test_weight_decay_is_that_of_every_kernel():
+  module = ConvolutionalAutoencoder(12, (4, 3), 12, 'tanh', cell=2)
+  given = patches(12)
+  params = module.init(jax.random.key(0), given, train=False)['params']
+  losses = [
+    pretraining.make_stage_loss(module, stage=2, weight_decay=decay)(
+      params, Sample(given, given, jnp.ones_like(given))
+    )[0]
+    for decay in (0.0, 1.0)
+  ]
+  kernels = [
+    conv['kernel'] for layer in params.values() for conv in layer.values()
+  ]
+  assert len(kernels) == 8
+  expected = 0.5 * sum(float(np.square(x).sum()) for x in kernels)
+  np.testing.assert_allclose(losses[1] - losses[0], expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+  'options',
+  [(10, 10, 4, 1), (12, 10, 2, 1), (12, 6, 4, 1), (12, 8, 2, 3)],
+)
 def test_cells_that_do_not_fit_are_refused(options):
-  side, out, cell = options
+  side, out, cell, depth = options
+  module = ConvolutionalAutoencoder(side, (3,) * depth, out, cell=cell)
   with pytest.raises(ValueError, match=f'cells of {cell} pixels'):
-    ConvolutionalAutoencoder(side, (3,), out, cell=cell).init(
-      jax.random.key(0), patches(side), train=False
-    )
+    module.init(jax.random.key(0), patches(side), train=False)
