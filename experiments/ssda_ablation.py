@@ -131,8 +131,11 @@ def main():
       variant = _VARIANTS[name]
       # Settings that are measured in another way are not trained again.
       run = folder / f'seed_{seed}' / (name if variant.flags else 'working')
-      _train(run, variant, seed)
-      found[name].append(_measured(run, variant.stride))
+      output = run / f'stride_{variant.stride}'
+      if not (output / 'results.json').exists():
+        _train(run, variant, seed)
+        _measure(run, variant.stride, output)
+      found[name].append(_psnr(output))
       print(f'{run}: {found[name][-1]:.2f} dB', flush=True)
   _report(folder, found)
 
@@ -172,20 +175,21 @@ def _train(run, variant, seed):
   )
 
 
-def _measured(run, stride):
-  """Mean PSNR, dB."""
-  output = run / f'stride_{stride}'
-  if not (output / 'results.json').exists():
-    _run(
-      'evaluate',
-      f'--workdir={run}',
-      '--noise=gaussian',
-      '--sigma=25',
-      f'--stride={stride}',
-      '--baselines=',
-      f'--data={_VAL_DATA.value}',
-      f'--output={output}',
-    )
+def _measure(run, stride, output):
+  _run(
+    'evaluate',
+    f'--workdir={run}',
+    '--noise=gaussian',
+    '--sigma=25',
+    f'--stride={stride}',
+    '--baselines=',
+    f'--data={_VAL_DATA.value}',
+    f'--output={output}',
+  )
+
+
+def _psnr(output):
+  """The model's mean, dB."""
   rows = json.loads((output / 'results.json').read_text())['rows']
   return rows[1]['psnr_db']
 
@@ -202,7 +206,7 @@ def _run(name, *args):
 
 
 def _report(folder, found):
-  """The table, by PSNR; what differs is paired by seed."""
+  """The table, by PSNR, with 95 % intervals; differences are paired by seed."""
   base = found.get('working')
   rows = []
   for name, values in found.items():
@@ -213,26 +217,40 @@ def _report(folder, found):
       'stride': _VARIANTS[name].stride,
       'psnr_db': values,
       'mean': statistics.fmean(values),
-      'sd': statistics.stdev(values) if len(values) > 1 else None,
+      'ci95': _half_width(values),
     }
     if base:
       apart = [a - b for a, b in zip(values, base, strict=True)]
       row['difference'] = statistics.fmean(apart)
+      row['difference_ci95'] = _half_width(apart)
     rows.append(row)
   text = json.dumps({'data': _VAL_DATA.value, 'rows': rows}, indent=2)
   (folder / 'results.json').write_text(text + '\n')
   lines = [
-    f'| setting | PSNR dB, mean of {len(rows[0]["psnr_db"])} seeds | sd |'
-    ' difference |',
-    '| --- | ---: | ---: | ---: |',
+    f'| setting | PSNR dB, mean of {len(rows[0]["psnr_db"])} seeds | ± |'
+    ' difference | ± |',
+    '| --- | ---: | ---: | ---: | ---: |',
   ]
+  either = lambda value, form: '–' if value is None else format(value, form)
   for row in sorted(rows, key=lambda row: -row['mean']):
-    sd = '–' if row['sd'] is None else f'{row["sd"]:.2f}'
-    apart = f'{row["difference"]:+.2f}' if base else '–'
-    lines.append(f'| {row["about"]} | {row["mean"]:.2f} | {sd} | {apart} |')
+    lines.append(
+      f'| {row["about"]} | {row["mean"]:.2f} | {either(row["ci95"], ".2f")}'
+      f' | {either(row.get("difference"), "+.2f")}'
+      f' | {either(row.get("difference_ci95"), ".2f")} |'
+    )
   table = '\n'.join(lines) + '\n'
   (folder / 'results.md').write_text(table)
   print(table)
+
+
+def _half_width(values):
+  """Of Student's 95 % interval of the mean; None of one value."""
+  from scipy import stats
+
+  if len(values) < 2:
+    return None
+  sem = statistics.stdev(values) / len(values) ** 0.5
+  return float(stats.t.ppf(0.975, len(values) - 1)) * sem
 
 
 if __name__ == '__main__':
