@@ -89,6 +89,11 @@ _VARIANTS = {
     'rectified units, neither pre-training nor sparsity',
     ('--hidden_unit=relu', '--pretrain=0', '--beta=0'),
   ),
+  'lbfgs': _Variant(
+    'L-BFGS, 25 iterations on each 2,000 patches',
+    ('--optimizer=lbfgs', '--batch_size=2000', '--updates_per_call=25'),
+    0.1,
+  ),
   'one_layer': _Variant('one auto-encoder', ('--depth=1',), 2.5),
   'narrow': _Variant('twice the pixels', ('--factor=2',), 2.0),
   'wide': _Variant('ten times the pixels', ('--factor=10',), 0.35),
