@@ -1,0 +1,172 @@
+"""Measures speed: against PyTorch, and against what this machine can do.
+
+  python -m experiments.benchmark --suite=train_step --output=runs/benchmark
+
+What is compared runs in turns, A B A B, and ratios are taken turn by turn:
+another job on the machine slows both. Each suite also measures the machine's
+own ceilings in the same turns: large products in float32 and bfloat16, and a
+large copy. Shows a table and writes `<suite>.json` into --output.
+
+Suites: `train_step`, an alternating update of two networks, images per second;
+`ssda_train`, fine-tuning on patches drawn on the fly; `denoise`, whole images,
+megapixels per second; `input`, how long training waits for images; `startup`,
+from the command to the first step; `scaling`, over virtual devices of one CPU.
+The first two need PyTorch: `pip install -c constraints.txt '.[bench]'`.
+"""
+
+import importlib.util
+import json
+import pathlib
+import platform
+import sys
+from importlib import metadata
+
+from absl import flags
+
+from experiments import program
+
+SUITES = (
+  'train_step',
+  'ssda_train',
+  'denoise',
+  'input',
+  'startup',
+  'scaling',
+)
+_NEED_TORCH = ('train_step', 'ssda_train')
+
+_SUITE = flags.DEFINE_enum('suite', 'train_step', SUITES, 'What to measure.')
+_ROUNDS = flags.DEFINE_integer(
+  'rounds', 7, 'Turns of every side.', lower_bound=1
+)
+_OUTPUT = flags.DEFINE_string(
+  'output', None, 'Folder to write the results into; none: only show them.'
+)
+_CASES = flags.DEFINE_list(
+  'cases', None, 'Only cases whose names contain one of these; none: all.'
+)
+_WORKDIR = flags.DEFINE_string(
+  'workdir', None, 'Trained denoiser, for --suite=denoise.'
+)
+
+
+def main():
+  """Measures, shows, writes."""
+  from inpaintax.errors import InputError
+
+  suite = _SUITE.value
+  if suite in _NEED_TORCH and importlib.util.find_spec('torch') is None:
+    raise InputError(
+      f'--suite={suite} needs PyTorch: pip install -c constraints.txt'
+      " '.[bench]'."
+    )
+  if (suite == 'denoise') != (_WORKDIR.value is not None):
+    raise InputError('--workdir goes with --suite=denoise, and it alone.')
+  if _OUTPUT.value is not None:
+    pathlib.Path(_OUTPUT.value).mkdir(parents=True, exist_ok=True)
+  found = []
+  for case in _cases(suite):
+    found.append(case)
+    _show(case)
+    _write(suite, found)
+  if not found:
+    raise InputError(
+      f'--cases={",".join(_CASES.value)}: there is none of these.'
+    )
+
+
+def _cases(suite):
+  """What the suite measures, one after the other."""
+  rounds = _ROUNDS.value
+  wanted = lambda name: (
+    not _CASES.value or any(part in name for part in _CASES.value)
+  )
+  if suite == 'train_step':
+    from experiments.benchmarks import train_step
+
+    return train_step.cases(rounds, wanted)
+  if suite == 'ssda_train':
+    from experiments.benchmarks import ssda_train
+
+    return ssda_train.cases(rounds, wanted)
+  if suite == 'denoise':
+    from experiments.benchmarks import denoise
+
+    return denoise.cases(rounds, wanted, workdir=_WORKDIR.value)
+  if suite == 'input':
+    from experiments.benchmarks import inputs
+
+    return inputs.cases(rounds, wanted)
+  if suite == 'startup':
+    from experiments.benchmarks import startup
+
+    return startup.cases(rounds, wanted)
+  from experiments.benchmarks import scaling
+
+  return scaling.cases(rounds, wanted)
+
+
+def _show(case):
+  """A case's table, and what else was found."""
+  import rich.console
+  import rich.table
+
+  rows = case['rows']
+  columns = [name for name in _COLUMNS if any(name in row for row in rows)]
+  table = rich.table.Table(title=case['case'], title_justify='left')
+  for name in columns:
+    heading = _COLUMNS[name][0].format(unit=case['unit'])
+    table.add_column(heading, justify='left' if name == 'name' else 'right')
+  for row in rows:
+    table.add_row(
+      *(
+        format(row[name], _COLUMNS[name][1]) if name in row else '–'
+        for name in columns
+      )
+    )
+  console = rich.console.Console()
+  console.width = max(console.width, 100)
+  console.print(table)
+  for name, value in case.items():
+    if name not in ('case', 'unit', 'rows'):
+      print(f'{name}: {value}')
+
+
+_COLUMNS = {
+  'name': ('', ''),
+  'median_s': ('s', '.4g'),
+  'per_second': ('{unit}/s', ',.4g'),
+  'gflops_per_s': ('GFLOP/s', '.0f'),
+  'of_float32_product': ('of the product', '.0%'),
+  'times_ours': ('times ours', '.2f'),
+  'psnr_db': ('PSNR dB', '.2f'),
+  'waiting': ('waiting', '.1%'),
+  'compile_s': ('compile s', '.1f'),
+  'exchanged_mib': ('MiB exchanged', '.1f'),
+}
+
+
+def _write(suite, found):
+  """`<suite>.json`, after each case."""
+  import jax
+
+  if _OUTPUT.value is None:
+    return
+  about = {
+    'suite': suite,
+    'command': ['python', '-m', 'experiments.benchmark', *sys.argv[1:]],
+    'device': jax.devices()[0].device_kind,
+    'machine': platform.processor() or platform.machine(),
+    'versions': {
+      name: metadata.version(name)
+      for name in ('inpaintax', 'jax', 'jaxlib', 'flax', 'optax', 'torch')
+      if importlib.util.find_spec(name)
+    },
+    'cases': found,
+  }
+  path = pathlib.Path(_OUTPUT.value) / f'{suite}.json'
+  path.write_text(json.dumps(about, indent=2) + '\n')
+
+
+if __name__ == '__main__':
+  program.run(main)

@@ -1,0 +1,95 @@
+"""What measures speed, measured: no time is looked at here."""
+
+import numpy as np
+import pytest
+
+from experiments.benchmarks import scaling, timing
+
+
+def test_sides_take_turns():
+  order = []
+  sides = [
+    timing.Side(name, lambda name=name: order.append(name), 1) for name in 'ab'
+  ]
+  found = timing.interleaved(sides, rounds=3, warmups=2)
+  assert ''.join(order) == 'aabb' + 'ab' * 3
+  assert {name: len(taken) for name, taken in found.items()} == {'a': 3, 'b': 3}
+
+
+def test_a_side_may_say_itself_what_counts():
+  (taken,) = timing.interleaved(
+    [timing.Side('a', lambda: 2.5, 1)], rounds=2, warmups=0
+  ).values()
+  assert taken == [2.5, 2.5]
+
+
+def test_ratios_are_of_the_same_turn():
+  product = 'float32 product'
+  sides = [
+    timing.Side('ours', lambda: None, 10, 3e9),
+    timing.Side('peer', lambda: None, 10, 3e9),
+    timing.Side(product, lambda: None, 1, 8e9),
+  ]
+  # The machine slows down by the turn; the peer takes 2, 3, 2 times as long.
+  seconds = {'ours': [1, 2, 4], 'peer': [2, 6, 8], product: [1, 2, 3]}
+  ours, peer, _ = timing.rows(sides, seconds, ours='ours')
+  assert ours['median_s'] == 2 and ours['per_second'] == 5
+  assert ours['gflops_per_s'] == 1.5 and ours['times_ours'] == 1
+  assert ours['of_float32_product'] == 1.5 / 4
+  assert peer['times_ours'] == 2
+  assert peer['times_ours_quartiles'] == [2, 2.5]
+
+
+def test_what_devices_exchange_is_read_from_the_program():
+  text = """
+  %a = f32[64,3]{1,0} all-reduce(%x), replica_groups={{0,1}}
+  ROOT %b = (f32[2]{0}, bf16[4,4]{1,0}) all-reduce(%y, %z), channel_id=1
+  %c = f32[] all-reduce-start(%w)
+  %d = f32[9]{0} add(%all-reduce.1, %v)
+  """
+  assert scaling.exchanged(text) == 64 * 3 * 4 + (2 * 4 + 16 * 2) + 4
+
+
+def test_a_process_of_its_own_tells_its_memory():
+  little, much = (timing.peak_memory(_take, mib) for mib in (1, 300))
+  assert 250 < much - little < 350
+
+
+def _take(mib):
+  np.ones(mib * 2**20 // 8)
+
+
+def test_a_process_that_fails_is_told():
+  with pytest.raises(RuntimeError, match=r'_take\(-1,\) failed'):
+    timing.peak_memory(_take, -1)
+
+
+def test_our_weights_make_the_peer_compute_the_same():
+  pytest.importorskip('torch')
+  from experiments.benchmarks import (
+    ssda_train,
+    torch_patches,
+    torch_steps,
+    train_step,
+  )
+
+  case = train_step.CASES[-1]
+  _, state = train_step.compiled_step(case)
+  networks = torch_steps.networks(case)
+  assert torch_steps.with_our_weights(case, networks, state) < 1e-5
+  _, state, _ = ssda_train.ours()
+  _, difference = torch_patches.network(state.gen.params)
+  assert difference < 1e-5
+
+
+def test_what_cannot_be_measured_is_refused(refusals_of):
+  cases = [
+    ('--suite=denoise', '--workdir goes with --suite=denoise'),
+    ('--suite=input --workdir=runs/x', '--workdir goes with --suite=denoise'),
+    ('--suite=input --cases=none', '--cases=none: there is none'),
+  ]
+  arguments = [flag.split() for flag, _ in cases]
+  for (kind, message), (_, said) in zip(
+    refusals_of('benchmark', arguments), cases, strict=True
+  ):
+    assert kind == 'InputError' and said in message
