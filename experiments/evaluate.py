@@ -25,7 +25,7 @@ from typing import Any
 
 from absl import flags
 
-from experiments import filling, noise, program
+from experiments import filling, noise, profiling, program
 
 _WORKDIR = flags.DEFINE_multi_string(
   'workdir', [], 'Workdir of a trained model; may be given several times.'
@@ -88,15 +88,19 @@ def main():
   source = sources.open_source(_DATA.value)
   _check_output()
   trained = _load(names)
+  limit, tracer = _LIMIT.value, profiling.Tracer(_OUTPUT.value, before=0)
+  if profiling.PROFILE.value:
+    limit = min(limit or profiling.PROFILE.value, profiling.PROFILE.value)
   measure = noise.measure if noise.NOISE.value else filling.measure
   found, protocol, details = measure(
     trained,
     baselines,
     source,
     seed=_SEED.value,
-    limit=_LIMIT.value,
+    limit=limit,
     pictures=_GRID_IMAGES.value,
   )
+  tracer.close()
   about = _about(trained) | details
   grid = reports.write(_OUTPUT.value, found, about, protocol=protocol)
   _show(found)

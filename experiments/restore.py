@@ -26,7 +26,7 @@ import sys
 
 from absl import flags
 
-from experiments import files, noise, program
+from experiments import files, noise, profiling, program
 
 _WORKDIR = flags.DEFINE_string(
   'workdir', None, 'Workdir of a trained model.', required=True
@@ -74,13 +74,21 @@ def main():
   if image.is_dir():
     items = files.in_folder(image, mask, output)
     files.check_new(items, overwrite=_OVERWRITE.value)
-    restore = load()
-    files.each(items, output, lambda item: restore(item, *read(item)))
+    restore, tracer = load(), profiling.Tracer(str(output), before=0)
+
+    def one(item):
+      restore(item, *read(item))
+      tracer.tick(None)
+
+    files.each(items, output, one)
+    tracer.close()
   else:
     item = files.single(image, mask, output)
     files.check_new([item], overwrite=_OVERWRITE.value)
-    found = read(item)
-    load()(item, *found)
+    found, restore = read(item), load()
+    tracer = profiling.Tracer(str(output.parent), before=0)
+    restore(item, *found)
+    tracer.close()
 
 
 def _read_hole(item):

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from absl import flags
 
-from experiments import program
+from experiments import profiling, program
 
 WORKDIR = flags.DEFINE_string(
   'workdir',
@@ -178,6 +178,8 @@ def train(run: Run, compiled: Any, stream: Any, *, updates: int = 1) -> None:
       if run.look is not None:
         look = lambda step, state, _: run.look(step, state, log)
         hooks.append(loop.every(IMAGE_EVERY.value, look, last=steps))
+      tracer = profiling.Tracer(WORKDIR.value)
+      hooks.insert(0, lambda step, state, metrics: tracer.tick(metrics))
       loop.fit(
         state,
         compiled,
@@ -187,6 +189,7 @@ def train(run: Run, compiled: Any, stream: Any, *, updates: int = 1) -> None:
         updates=updates,
         hooks=hooks,
       )
+      tracer.close()
 
 
 def _write_flags(step):

@@ -1,5 +1,6 @@
 """Training a denoiser, from outside: stages, resume, refusals, text."""
 
+import gzip
 import json
 import os
 import pathlib
@@ -141,9 +142,11 @@ def test_rounds_of_lbfgs_go_on_where_they_stopped(tmp_path):
 
 
 def test_noise_of_many_levels_is_written_down(tmp_path):
-  train(tmp_path, '--steps=20', '--sigma=5', '--sigma_max=50')
+  train(tmp_path, '--steps=20', '--sigma=5', '--sigma_max=50', '--profile=2')
   record = checkpoints.load_generator(str(tmp_path)).record
   assert record['noise'] == {'name': 'gaussian', 'sigma': 5, 'sigma_max': 50}
+  (trace,) = (tmp_path / 'profile').rglob('*.trace.json.gz')
+  assert b'PjitFunction' in gzip.decompress(trace.read_bytes())
 
 
 def test_what_cannot_be_trained_is_refused(refusals_of, tmp_path):
