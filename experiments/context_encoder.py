@@ -160,9 +160,12 @@ def _players(record, corrupt):
 
   def make_step(axis_name):
     shared = {'reconstruction': _reconstruction(), 'axis_name': axis_name}
-    gen = models.build(record['generator'], axis_name=axis_name)
+    build = functools.partial(
+      models.build, axis_name=axis_name, dtype=training.DTYPE.value
+    )
+    gen = build(record['generator'])
     if weight:
-      disc = models.build(record['discriminator'], axis_name=axis_name)
+      disc = build(record['discriminator'])
       step = gan.make_gan_step(
         gen,
         disc,

@@ -252,7 +252,7 @@ def main():
   val_data = training.VAL_DATA.value
   val_source = sources.open_source(val_data) if val_data else None
   record = _record()
-  model = models.build(record['generator'])
+  model = models.build(record['generator'], dtype=training.DTYPE.value)
   workdir = training.check_workdir()
   look = None
   if val_source is not None:

@@ -49,6 +49,13 @@ IMAGE_EVERY = flags.DEFINE_integer(
 LOG_EVERY = flags.DEFINE_integer(
   'log_every', 100, 'Updates between lines of metrics.', lower_bound=1
 )
+DTYPE = flags.DEFINE_enum(
+  'dtype',
+  'float32',
+  ['float32', 'bfloat16'],
+  'Type of the computation. bfloat16 is for accelerators: half the memory, and'
+  ' faster products. Parameters, statistics and losses stay float32.',
+)
 PARALLEL = flags.DEFINE_enum(
   'parallel',
   'auto',

@@ -6,7 +6,9 @@ is saved with every checkpoint, so that a checkpoint alone is enough.
 
 from typing import Any
 
+import jax
 from flax import linen as nn
+from jax import numpy as jnp
 
 from inpaintax.models import (
   context_encoder,
@@ -28,12 +30,18 @@ MODELS: dict[str, type[nn.Module]] = {
 }
 
 
-def build(record: dict[str, Any], *, axis_name: str | None = None) -> nn.Module:
+def build(
+  record: dict[str, Any],
+  *,
+  axis_name: str | None = None,
+  dtype: jax.typing.DTypeLike = jnp.float32,
+) -> nn.Module:
   """Builds the module that a record describes.
 
   Args:
     record: `{'name': one of MODELS, 'options': its keyword options}`.
     axis_name: pmapped axis that shares batch statistics, or None.
+    dtype: type of the computation; parameters and statistics stay float32.
 
   Returns:
     The module, without parameters.
@@ -49,6 +57,6 @@ def build(record: dict[str, Any], *, axis_name: str | None = None) -> nn.Module:
   if name not in MODELS:
     raise ValueError(f'unknown model {name!r}, known: {", ".join(MODELS)}.')
   try:
-    return MODELS[name](**options, axis_name=axis_name)
+    return MODELS[name](**options, axis_name=axis_name, dtype=dtype)
   except TypeError as error:
     raise ValueError(f'options of {name} do not fit: {error}.') from error

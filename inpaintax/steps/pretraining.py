@@ -5,6 +5,7 @@ from typing import Any
 
 import chex
 import jax
+import jax.numpy as jnp
 import optax
 
 from inpaintax.losses import reconstruction, regularizers
@@ -83,7 +84,10 @@ def make_stage_loss(
     params: chex.ArrayTree, sample: Sample
   ) -> tuple[jax.Array, Metrics]:
     found: Any = model.apply({'params': params}, sample, method=outputs)
-    hidden, output, wanted = found
+    # Sums over many pixels, whatever type the model computes in.
+    hidden, output, wanted = jax.tree.map(
+      lambda x: x.astype(jnp.float32), found
+    )
     rec = reconstruction.half_squared_error(output, wanted).mean()
     if stage in (0, depth):
       rec *= scale**2

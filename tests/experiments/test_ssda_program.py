@@ -142,7 +142,14 @@ def test_rounds_of_lbfgs_go_on_where_they_stopped(tmp_path):
 
 
 def test_noise_of_many_levels_is_written_down(tmp_path):
-  train(tmp_path, '--steps=20', '--sigma=5', '--sigma_max=50', '--profile=2')
+  train(
+    tmp_path,
+    '--steps=20',
+    '--sigma=5',
+    '--sigma_max=50',
+    '--profile=2',
+    '--dtype=bfloat16',
+  )
   record = checkpoints.load_generator(str(tmp_path)).record
   assert record['noise'] == {'name': 'gaussian', 'sigma': 5, 'sigma_max': 50}
   (trace,) = (tmp_path / 'profile').rglob('*.trace.json.gz')

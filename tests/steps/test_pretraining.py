@@ -236,3 +236,20 @@ def test_a_round_moves_its_stages_layers_alone_and_downhill(stage):
   )
   # Adam's state is not its own: a run must find the same tree.
   jax.tree.map(np.testing.assert_array_equal, after.gen.opt, state.gen.opt)
+
+
+@pytest.mark.parametrize('stage', [0, 1, 2])
+def test_bfloat16_is_for_computing_only(stage):
+  model = MODEL.clone(dtype=jnp.bfloat16)
+  params = start()[1].gen.params
+  value, grads = {}, {}
+  for name, module in (('half', model), ('whole', MODEL)):
+    loss = make_stage_loss(module, stage=stage)
+    grad = jax.value_and_grad(lambda p, loss=loss: loss(p, sample())[0])
+    value[name], grads[name] = grad(params)
+  assert value['half'].dtype == jnp.float32
+  assert {x.dtype for x in jax.tree.leaves(grads['half'])} == {
+    jnp.dtype('float32')
+  }
+  # Three significant digits, and not more: it does compute in bfloat16.
+  assert 0 < abs(value['half'] / value['whole'] - 1) < 2e-2
