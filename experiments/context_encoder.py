@@ -69,12 +69,6 @@ _DECAY = flags.DEFINE_float(
 # The key of the parameters, among the streams of a seed.
 _INIT = 0
 
-_INIT_FROM = flags.DEFINE_string(
-  'init_from',
-  None,
-  'Workdir of another run whose generator a new run starts from.',
-)
-
 
 def _corruption(masker, fill):
   """`(keys, images) -> Sample`."""
@@ -118,16 +112,6 @@ def _reconstruction():
   return losses[_RECONSTRUCTION.value]
 
 
-def _other_generator(record):
-  """Parameters and statistics of the generator of --init_from."""
-  from inpaintax import checkpoints
-
-  trained = checkpoints.load_generator(_INIT_FROM.value)
-  wanted = {name: record[name] for name in ('generator', 'fill', 'hole')}
-  checkpoints.check_same_model(_INIT_FROM.value, trained.record, wanted)
-  return trained.variables['params'], trained.variables['batch_stats']
-
-
 def _players(record, corrupt):
   """(init, make_step): with a discriminator, or without."""
   import jax
@@ -153,10 +137,9 @@ def _players(record, corrupt):
       state = gan.init_gan(key, gen, disc, gen_tx, disc_tx, image=image)
     else:
       state = supervised.init_supervised(key, gen, gen_tx, image=image)
-    if not new or _INIT_FROM.value is None:
-      return state
-    params, stats = _other_generator(record)
-    return state._replace(gen=state.gen._replace(params=params, stats=stats))
+    return training.from_other(
+      state, record, new=new, same=('generator', 'fill', 'hole')
+    )
 
   def make_step(axis_name):
     shared = {'reconstruction': _reconstruction(), 'axis_name': axis_name}

@@ -221,7 +221,7 @@ def _step(model, stage, first):
   )
 
 
-def _init(model):
+def _init(model, record):
   """`(new) -> state`."""
   import jax
   import jax.numpy as jnp
@@ -232,12 +232,12 @@ def _init(model):
   side = denoisers.SIDE.value
 
   def init(new):
-    del new
     key = jax.random.fold_in(jax.random.key(training.SEED.value), _INIT)
     # The state of Adam is the same whatever its rate.
     tx = optax.adam(optax.constant_schedule(_LR.value))
     image = jax.ShapeDtypeStruct((1, side, side, 1), jnp.float32)
-    return supervised.init_supervised(key, model, tx, image=image)
+    state = supervised.init_supervised(key, model, tx, image=image)
+    return training.from_other(state, record, new=new, same=('generator',))
 
   return init
 
@@ -269,7 +269,7 @@ def main():
   )
   stream = _Stages(ends, _UPDATES_PER_CALL.value)
   training.train(
-    training.Run(record, _init(model), look),
+    training.Run(record, _init(model, record), look),
     compiled,
     stream,
     updates=_UPDATES_PER_CALL.value,

@@ -3,7 +3,7 @@
 import math
 import os
 import pathlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from absl import flags
@@ -48,6 +48,11 @@ IMAGE_EVERY = flags.DEFINE_integer(
 )
 LOG_EVERY = flags.DEFINE_integer(
   'log_every', 100, 'Updates between lines of metrics.', lower_bound=1
+)
+_INIT_FROM = flags.DEFINE_string(
+  'init_from',
+  None,
+  'Workdir of another run, whose generator or denoiser a new run starts from.',
 )
 DTYPE = flags.DEFINE_enum(
   'dtype',
@@ -101,6 +106,36 @@ def check_workdir() -> str:
   if not os.access(workdir, os.W_OK):
     raise InputError(f'--workdir={workdir} cannot be written to.')
   return workdir
+
+
+def from_other(
+  state: Any, record: dict[str, Any], *, new: bool, same: Sequence[str]
+) -> Any:
+  """Puts the parameters of --init_from into a state, if that is given.
+
+  Args:
+    state: before the first update, with a player `gen`.
+    record: of this run's model.
+    new: whether the run is new; one that goes on has its own.
+    same: names of what both records must agree in.
+
+  Returns:
+    The state to start from.
+
+  Raises:
+    InputError: the other run has another model.
+    CheckpointError: nothing can be loaded.
+  """
+  from inpaintax import checkpoints
+
+  place = _INIT_FROM.value
+  if not new or place is None:
+    return state
+  trained = checkpoints.load_generator(place)
+  wanted = {name: record[name] for name in same}
+  checkpoints.check_same_model(place, trained.record, wanted)
+  params, stats = (trained.variables[x] for x in ('params', 'batch_stats'))
+  return state._replace(gen=state.gen._replace(params=params, stats=stats))
 
 
 def on_images(

@@ -141,6 +141,16 @@ def test_rounds_of_lbfgs_go_on_where_they_stopped(tmp_path):
   assert losses[-1] < losses[2]  # The first of all layers together.
 
 
+def test_a_new_run_starts_from_another_ones_denoiser(ssda_run, tmp_path):
+  start = f'--init_from={ssda_run}'
+  train(tmp_path, start, '--steps=2', '--pretrain=0', '--lr=0')
+  given, taken = (
+    checkpoints.load_generator(str(run)).variables['params']
+    for run in (ssda_run, tmp_path)
+  )
+  jax.tree.map(np.testing.assert_array_equal, given, taken)
+
+
 def test_noise_of_many_levels_is_written_down(tmp_path):
   train(
     tmp_path,
