@@ -66,6 +66,13 @@ _DECAY = flags.DEFINE_float(
   lower_bound=0.0,
   upper_bound=1.0,
 )
+_ACCUMULATE = flags.DEFINE_integer(
+  'accumulate',
+  1,
+  'Batches whose gradients make one update, for batches too large for the'
+  ' device. --steps and all intervals count batches.',
+  lower_bound=1,
+)
 # The key of the parameters, among the streams of a seed.
 _INIT = 0
 
@@ -84,18 +91,26 @@ def _corruption(masker, fill):
   return corrupt
 
 
-def _rate(peak):
-  """Constant, then along a cosine to zero."""
+def _optimiser(peak):
+  """Adam: its rate is constant, then falls along a cosine to zero.
+
+  With --accumulate D moves after the last of its batches, so that G's gradients
+  of the others are of the D before; batch norm sees each batch alone.
+  """
   import optax
 
-  tail = round(_DECAY.value * training.STEPS.value)
-  if not tail:
-    # A schedule too: a run may go on with another --decay.
-    return optax.constant_schedule(peak)
-  return optax.join_schedules(
-    [optax.constant_schedule(peak), optax.cosine_decay_schedule(peak, tail)],
-    [training.STEPS.value - tail],
-  )
+  batches = _ACCUMULATE.value
+  updates = training.STEPS.value // batches
+  tail = round(_DECAY.value * updates)
+  # A schedule too: a run may go on with another --decay.
+  rate = optax.constant_schedule(peak)
+  if tail:
+    falling = optax.cosine_decay_schedule(peak, tail)
+    rate = optax.join_schedules([rate, falling], [updates - tail])
+  tx = optax.adam(rate, b1=_BETA1.value)
+  if batches == 1:
+    return tx
+  return optax.MultiSteps(tx, batches).gradient_transformation()
 
 
 def _reconstruction():
@@ -116,7 +131,6 @@ def _players(record, corrupt):
   """(init, make_step): with a discriminator, or without."""
   import jax
   import jax.numpy as jnp
-  import optax
 
   from inpaintax import models
   from inpaintax.losses.adversarial import ADVERSARIAL
@@ -125,8 +139,7 @@ def _players(record, corrupt):
 
   size, seed = record['image_size'], training.SEED.value
   image = jax.ShapeDtypeStruct((1, size, size, 3), jnp.float32)
-  gen_tx = optax.adam(_rate(_GEN_LR.value), b1=_BETA1.value)
-  disc_tx = optax.adam(_rate(_DISC_LR.value), b1=_BETA1.value)
+  gen_tx, disc_tx = _optimiser(_GEN_LR.value), _optimiser(_DISC_LR.value)
   weight = _ADVERSARIAL_WEIGHT.value
 
   def init(new):

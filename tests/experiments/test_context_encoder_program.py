@@ -161,6 +161,27 @@ def test_another_run_starts_from_its_generator(whole, tmp_path):
     np.testing.assert_array_equal(ours[name], value)
 
 
+def test_the_gradients_of_several_batches_make_one_update(tmp_path):
+  args = ('--accumulate=2', '--decay=0.5', '--checkpoint_every=1')
+  train(tmp_path, '--steps=4', *args)
+
+  def moved(player, first, last):
+    before, after = (
+      [
+        value
+        for path, value in arrays(tmp_path, step)
+        if jax.tree_util.keystr(path).startswith(f"['{player}']['params']")
+      ]
+      for step in (first, last)
+    )
+    assert before
+    return any((a != b).any() for a, b in zip(before, after, strict=True))
+
+  for player in ('gen', 'disc'):
+    assert not moved(player, 2, 3)
+    assert moved(player, 3, 4)
+
+
 @pytest.mark.parametrize(
   ('args', 'code', 'said'),
   [
