@@ -35,6 +35,13 @@ def _whole(layer, kernel, channels):
   _set(layer.weight, square.transpose(3, 2, 0, 1))
 
 
+def _encoder(peer, params):
+  for i, layer in enumerate(peer.down):
+    _conv(layer, params[f'down{i}'])
+    if i:
+      _norm(peer.down_norm[i - 1], params[f'down{i}_norm'])
+
+
 def pathak_generator(peer, params, stats):
   """Copies the parameters of a `ContextGenerator`.
 
@@ -44,10 +51,7 @@ def pathak_generator(peer, params, stats):
     stats: ours, of no use: batch statistics are of the batch in training.
   """
   del stats
-  for i, layer in enumerate(peer.down):
-    _conv(layer, params[f'down{i}'])
-    if i:
-      _norm(peer.down_norm[i - 1], params[f'down{i}_norm'])
+  _encoder(peer, params)
   _whole(peer.code, params['code']['kernel'], peer.code.in_channels)
   _norm(peer.code_norm, params['code_norm'])
   spread = np.asarray(params['spread']['kernel'])
@@ -71,10 +75,7 @@ def pathak_discriminator(peer, params, stats):
     stats: ours, of no use: batch statistics are of the batch in training.
   """
   del stats
-  for i, layer in enumerate(peer.down):
-    _conv(layer, params[f'down{i}'])
-    if i:
-      _norm(peer.down_norm[i - 1], params[f'down{i}_norm'])
+  _encoder(peer, params)
   _whole(peer.logit, params['logit']['kernel'], peer.logit.in_channels)
 
 
@@ -87,10 +88,7 @@ def residual_generator(peer, params, stats):
     stats: ours, of no use: batch statistics are of the batch in training.
   """
   del stats
-  for i, layer in enumerate(peer.down):
-    _conv(layer, params[f'down{i}'])
-    if i:
-      _norm(peer.down_norm[i - 1], params[f'down{i}_norm'])
+  _encoder(peer, params)
   for i, block in enumerate(peer.residual):
     ours = params[f'residual{i}']
     for name in ('conv1', 'conv2'):
