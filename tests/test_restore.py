@@ -19,6 +19,7 @@ class Stub(nn.Module):
   block: int
   kind: str
   axis_name: str | None = None
+  dtype: jnp.dtype = jnp.float32
 
   @nn.compact
   def __call__(self, observed, mask, *, train):
