@@ -6,6 +6,7 @@ usable checkpoint; 70 a fault of ours; 130 SIGINT; 143 SIGTERM. The last line
 on stderr starts `inpaintax:` and says what, where, and what to do.
 """
 
+import ctypes
 import errno
 import math
 import os
@@ -18,6 +19,14 @@ from absl import app, flags, logging
 from inpaintax import errors
 
 _DEBUG = flags.DEFINE_bool('debug', False, 'Show the traceback of an error.')
+
+# Numbers of glibc's malloc.h: no blocks of their own from the kernel, for which
+# there must be one heap alone; and nothing back before 2 GiB lie idle.
+_MALLOC_OPTIONS = (
+  (-8, 1),  # M_ARENA_MAX
+  (-4, 0),  # M_MMAP_MAX
+  (-1, 2**31 - 1),  # M_TRIM_THRESHOLD
+)
 
 
 def run(main: Callable[[], None]) -> None:
@@ -44,6 +53,7 @@ def run(main: Callable[[], None]) -> None:
       # Not sys.exit: threads that load data would be waited for.
       os._exit(code)
 
+  keep_memory()
   os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')
   # What was compiled once need not be compiled again by the next run.
   cache = os.environ.get('XDG_CACHE_HOME') or os.path.expanduser('~/.cache')
@@ -52,6 +62,22 @@ def run(main: Callable[[], None]) -> None:
   )
   os.environ.setdefault('JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS', '0.1')
   app.run(guarded)
+
+
+def keep_memory() -> None:
+  """Has the process keep memory that large arrays have given back.
+
+  glibc returns it to the kernel, which hands it out anew page by page, each
+  zeroed first: with the hundreds of megabytes that an update on a CPU takes for
+  a moment, a fifth of its time (docs/performance.md). The process then holds as
+  much as it ever needed at once. Nothing happens where there is no glibc.
+  """
+  try:
+    mallopt = ctypes.CDLL(None).mallopt
+  except (OSError, AttributeError):
+    return
+  for option, value in _MALLOC_OPTIONS:
+    mallopt(option, value)
 
 
 def own_flags() -> list[flags.Flag]:

@@ -147,7 +147,7 @@ def lay(text: Text, image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def load_pages(
   seed: int,
   *,
-  count: int = 256,
+  count: int = 1024,
   size: tuple[int, int] = PAGE,
   font_sizes: tuple[int, int] = (18, 36),
   fonts: Sequence[str] = FONTS,

@@ -40,6 +40,21 @@ def test_ratios_are_of_the_same_turn():
   assert peer['times_ours_quartiles'] == [2, 2.5]
 
 
+def test_the_ceilings_are_timed_like_any_side(monkeypatch):
+  monkeypatch.setattr(timing, '_PRODUCT', 8)
+  monkeypatch.setattr(timing, '_COPY', 8)
+  sides = timing.ceilings()
+  seconds = timing.interleaved(sides, rounds=2, warmups=0)
+  rows = timing.rows(sides, seconds, ours='copy')
+  assert [row['name'] for row in rows] == [
+    'float32 product',
+    'bfloat16 product',
+    'copy',
+  ]
+  assert rows[0]['of_float32_product'] == 1
+  assert rows[2]['per_second'] * rows[2]['median_s'] == pytest.approx(8 * 8)
+
+
 def test_what_devices_exchange_is_read_from_the_program():
   text = """
   %a = f32[64,3]{1,0} all-reduce(%x), replica_groups={{0,1}}
