@@ -11,6 +11,11 @@ from flax import linen as nn
 
 Initializer = nn.initializers.Initializer
 
+# Of `DownConv`: channels of an image, whose gradient nobody needs; and features
+# up to which XLA's convolution keeps one core of a CPU busy alone.
+_IMAGE = 3
+_FEW = 64
+
 
 def check_sides(x: jax.Array, factor: int) -> None:
   """Refuses images that a network cannot halve often enough.
@@ -116,6 +121,60 @@ def paste(x: jax.Array, block: jax.Array, corners: jax.Array) -> jax.Array:
     x, block, (at[0], at[1], 0)
   )
   return jax.vmap(one)(x, block, corners)
+
+
+class DownConv(nn.Module):
+  """4x4 convolution of stride 2: half the height and width.
+
+  The values and the parameter shape of `nn.Conv(features, (4, 4), 2,
+  padding=((1, 1), (1, 1)), use_bias=False)`. With few features a CPU computes
+  it as one matrix product that gives each cell of 2x2 pixels its share of the
+  2x2 outputs around it, which are then added: XLA's own has one core at work,
+  and a slow gradient (docs/performance.md).
+
+  Input float `[B, H, W, C]`, H and W even; output `[B, H/2, W/2, features]`.
+
+  Attributes:
+    features: channels of the output.
+    kernel_init: initialiser of `kernel`, float32 `[4, 4, C, features]`.
+    dtype: type of the computation.
+  """
+
+  features: int
+  kernel_init: Initializer = nn.initializers.lecun_normal()
+  dtype: jnp.dtype = jnp.float32
+
+  @nn.compact
+  def __call__(self, x: jax.Array) -> jax.Array:
+    shape = (4, 4, x.shape[-1], self.features)
+    kernel = self.param('kernel', self.kernel_init, shape).astype(self.dtype)
+    x = x.astype(self.dtype)
+    few = _IMAGE < shape[2] and self.features <= _FEW
+    if few and jax.default_backend() == 'cpu':
+      return _by_cells(x, kernel)
+    return jax.lax.conv_general_dilated(
+      x,
+      kernel,
+      (2, 2),
+      ((1, 1), (1, 1)),
+      dimension_numbers=('NHWC', 'HWIO', 'NHWC'),
+    )
+
+
+def _by_cells(x: jax.Array, kernel: jax.Array) -> jax.Array:
+  """What `DownConv` gives, with one product."""
+  b, h, w, c = x.shape
+  f = kernel.shape[-1]
+  # Cells begin in the padding: output n has the taps 0, 1 of cell n and the
+  # taps 2, 3 of cell n + 1, in both directions.
+  h, w = h // 2 + 1, w // 2 + 1
+  x = jnp.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)))
+  x = x.reshape(b, h, 2, w, 2, c).transpose(0, 1, 3, 2, 4, 5)
+  kernel = kernel.reshape(2, 2, 2, 2, c, f).transpose(1, 3, 4, 0, 2, 5)
+  y = x.reshape(-1, 4 * c) @ kernel.reshape(4 * c, 4 * f)
+  y = y.reshape(b, h, w, 2, 2, f)
+  rows = y[:, :-1, :, 0] + y[:, 1:, :, 1]
+  return rows[:, :, :-1, 0] + rows[:, :, 1:, 1]
 
 
 class UpConv(nn.Module):

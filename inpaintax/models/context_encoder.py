@@ -22,7 +22,6 @@ from flax import linen as nn
 from inpaintax.models import blocks
 
 _INIT = nn.initializers.normal(0.02)
-_PAD = ((1, 1), (1, 1))  # Symmetric, as Torch; SAME would pad one side only.
 
 
 def _scale_init(
@@ -47,20 +46,6 @@ class _Norm(nn.Module):
       scale_init=_scale_init,
       name='norm',
     )(x)
-
-
-def _down(width: int, dtype: jnp.dtype, name: str) -> nn.Conv:
-  """4x4 convolution of stride 2: half the height and width."""
-  return nn.Conv(
-    width,
-    (4, 4),
-    2,
-    padding=_PAD,
-    use_bias=False,
-    kernel_init=_INIT,
-    dtype=dtype,
-    name=name,
-  )
 
 
 class ContextGenerator(nn.Module):
@@ -108,7 +93,7 @@ class ContextGenerator(nn.Module):
     norm = lambda name: _Norm(self.axis_name, self.dtype, name=name)
     x = observed.astype(self.dtype)
     for i, width in enumerate(self.encoder_widths):
-      x = _down(width, self.dtype, f'down{i}')(x)
+      x = blocks.DownConv(width, _INIT, self.dtype, name=f'down{i}')(x)
       if i:  # The layer that sees raw pixels is not normalised.
         x = norm(f'down{i}_norm')(x, train=train)
       x = nn.leaky_relu(x, 0.2)
@@ -167,7 +152,7 @@ class ContextDiscriminator(nn.Module):
     blocks.check_sides(block, 2 ** len(self.widths))
     x = block.astype(self.dtype)
     for i, width in enumerate(self.widths):
-      x = _down(width, self.dtype, f'down{i}')(x)
+      x = blocks.DownConv(width, _INIT, self.dtype, name=f'down{i}')(x)
       if i:
         norm = _Norm(self.axis_name, self.dtype, name=f'down{i}_norm')
         x = norm(x, train=train)

@@ -126,16 +126,7 @@ class ResidualGenerator(nn.Module):
     x = observed.astype(self.dtype)
     maps = [x]  # Of the encoder: at 1, 1/2, 1/4, ... of the image's side.
     for i, width in enumerate(self.widths):
-      x = nn.Conv(
-        width,
-        (4, 4),
-        2,
-        padding=_PAD,
-        use_bias=False,
-        kernel_init=_INIT,
-        dtype=self.dtype,
-        name=f'down{i}',
-      )(x)
+      x = blocks.DownConv(width, _INIT, self.dtype, name=f'down{i}')(x)
       if i:  # The layer that sees raw pixels is not normalised.
         x = norm(name=f'down{i}_norm')(x)
       x = nn.leaky_relu(x, 0.2)

@@ -118,13 +118,27 @@ def test_paste_is_the_reverse_of_cut():
   assert (pasted != x).sum() == other.size  # And nothing outside the block.
 
 
-def test_up_conv_is_flax_transposed_convolution_with_its_gradients():
-  x, weights = numbers(2, 3, 5, 4), numbers(2, 6, 10, 6, seed=1)
-  ours = blocks.UpConv(6)
-  plain = nn.ConvTranspose(6, (4, 4), (2, 2), use_bias=False)
+DOWN = {'padding': ((1, 1), (1, 1)), 'use_bias': False}
+
+
+@pytest.mark.parametrize(
+  ('ours', 'plain', 'channels'),
+  [
+    (blocks.UpConv(6), nn.ConvTranspose(6, (4, 4), (2, 2), use_bias=False), 4),
+    # On a CPU by cells, and both ways out of it.
+    (blocks.DownConv(6), nn.Conv(6, (4, 4), 2, **DOWN), 4),
+    (blocks.DownConv(6), nn.Conv(6, (4, 4), 2, **DOWN), 3),
+    (blocks.DownConv(65), nn.Conv(65, (4, 4), 2, **DOWN), 4),
+  ],
+)
+def test_our_convolutions_are_those_of_flax_with_their_gradients(
+  ours, plain, channels
+):
+  x = numbers(2, 6, 10, channels)
   variables = plain.init(jax.random.key(0), x)
   mine = ours.init(jax.random.key(0), x)
-  assert jax.tree.structure(mine) == jax.tree.structure(variables)
+  jax.tree.map(np.testing.assert_array_equal, mine, variables)
+  weights = numbers(*plain.apply(variables, x).shape, seed=1)
 
   def value_and_grads(module):
     total = lambda v, x: (weights * module.apply(v, x)).sum()
@@ -136,7 +150,7 @@ def test_up_conv_is_flax_transposed_convolution_with_its_gradients():
     jax.tree.leaves(value_and_grads(plain)),
     strict=True,
   ):
-    np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(a, b, rtol=1e-5, atol=2e-5)
 
 
 def test_up_conv_is_the_adjoint_of_the_strided_convolution():
