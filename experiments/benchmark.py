@@ -4,13 +4,14 @@
 
 What is compared runs in turns, A B A B, and ratios are taken turn by turn:
 another job on the machine slows both. Each suite also measures the machine's
-own ceilings in the same turns: large products in float32 and bfloat16, and a
-large copy. Shows a table and writes `<suite>.json` into --output.
+own ceilings, in the same turns where operations are counted: large products in
+float32 and bfloat16, and a large copy. Shows a table and writes `<suite>.json` into --output.
 
 Suites: `train_step`, an alternating update of two networks, images per second;
 `ssda_train`, fine-tuning on patches drawn on the fly; `denoise`, whole images,
 megapixels per second; `input`, how long training waits for images; `startup`,
-from the command to the first step; `scaling`, over virtual devices of one CPU.
+from the command to the first step; `scaling`, over virtual devices of one CPU;
+`growth`, an update's cost by batch, image size and block size.
 The first two need PyTorch: `pip install -c constraints.txt '.[bench]'`.
 """
 
@@ -32,6 +33,7 @@ SUITES = (
   'input',
   'startup',
   'scaling',
+  'growth',
 )
 _NEED_TORCH = ('train_step', 'ssda_train')
 
@@ -73,6 +75,10 @@ def main():
     raise InputError(
       f'--cases={",".join(_CASES.value)}: there is none of these.'
     )
+  if suite not in _NEED_TORCH:  # They have the ceilings in their turns.
+    found.append(_machine(_ROUNDS.value))
+    _show(found[-1])
+    _write(suite, found)
 
 
 def _cases(suite):
@@ -101,9 +107,23 @@ def _cases(suite):
     from experiments.benchmarks import startup
 
     return startup.cases(rounds, wanted)
+  if suite == 'growth':
+    from experiments.benchmarks import growth
+
+    return growth.cases(rounds, wanted)
   from experiments.benchmarks import scaling
 
   return scaling.cases(rounds, wanted)
+
+
+def _machine(rounds):
+  """The machine's ceilings, as a case. Last: it starts JAX's devices."""
+  from experiments.benchmarks import timing
+
+  sides = timing.ceilings()
+  seconds = timing.interleaved(sides, rounds=rounds)
+  rows = timing.rows(sides, seconds, ours=sides[0].name)
+  return {'case': 'this machine', 'unit': '', 'rows': rows}
 
 
 def _show(case):

@@ -114,11 +114,12 @@ def batch(case: Case) -> Any:
   return np.random.default_rng(0).integers(0, 256, shape, np.uint8)
 
 
-def ours(case: Case) -> tuple[Callable[[Any], None], Any]:
+def ours(case: Case, *, part: float = 0.5) -> tuple[Callable[[Any], None], Any]:
   """Our update, compiled.
 
   Args:
     case: the setting.
+    part: as for `compiled_step`.
 
   Returns:
     (makes one update, with uint8 `[B, H, W, 3]`, and waits for it; a copy of
@@ -126,7 +127,7 @@ def ours(case: Case) -> tuple[Callable[[Any], None], Any]:
   """
   import jax
 
-  compiled, state = compiled_step(case)
+  compiled, state = compiled_step(case, part=part)
   held = [compiled.place_state(state)]
 
   def run(images):
@@ -137,12 +138,18 @@ def ours(case: Case) -> tuple[Callable[[Any], None], Any]:
 
 
 def compiled_step(
-  case: Case, *, axis_name: str | None = None, devices: int | None = None
+  case: Case,
+  *,
+  part: float = 0.5,
+  axis_name: str | None = None,
+  devices: int | None = None,
 ) -> tuple[Any, Any]:
   """Our update and a state for it.
 
   Args:
     case: the setting.
+    part: of the image's side that is predicted; Pathak's networks predict half
+      of it.
     axis_name: as for `steps.compile.compile_step`.
     devices: likewise.
 
@@ -163,12 +170,13 @@ def compiled_step(
   from inpaintax.steps import gan
   from inpaintax.types import Sample
 
+  options = {} if part == 0.5 else {'part': part}
   gen, disc = (
-    models.build({'name': name, 'options': {}}, axis_name=axis_name)
-    for name in (case.generator, case.discriminator)
+    models.build({'name': name, 'options': given}, axis_name=axis_name)
+    for name, given in ((case.generator, options), (case.discriminator, {}))
   )
   gen_tx, disc_tx = (optax.adam(rate, b1=BETAS[0]) for rate in case.rates)
-  hole = case.size // 2 - 2 * case.overlap
+  hole = round(case.size * part) - 2 * case.overlap
 
   def corrupt(keys, images):
     mask = masks.center(keys, images.shape[1:3], hole=hole)

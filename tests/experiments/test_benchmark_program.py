@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from experiments.benchmarks import scaling, timing
+from experiments.benchmarks import growth, scaling, timing
 
 
 def test_sides_take_turns():
@@ -63,6 +63,12 @@ def test_what_devices_exchange_is_read_from_the_program():
   %d = f32[9]{0} add(%all-reduce.1, %v)
   """
   assert scaling.exchanged(text) == 64 * 3 * 4 + (2 * 4 + 16 * 2) + 4
+
+
+def test_the_exponent_is_that_of_a_power_law():
+  sizes = [2, 5, 11]
+  seconds = [0.3 * n**1.7 for n in sizes]
+  assert growth.exponent(sizes, seconds) == pytest.approx(1.7)
 
 
 def test_a_process_of_its_own_tells_its_memory():
