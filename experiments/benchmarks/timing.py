@@ -23,13 +23,13 @@ class Side(NamedTuple):
   Attributes:
     name: of its row.
     run: does the work once, and waits until it is done. What it returns, if it
-      is a number, is the seconds that count.
+      is a float, is the seconds that count.
     work: what `run` does, in the suite's unit (images, patches, pixels).
     operations: floating-point operations of `run`; None: not counted.
   """
 
   name: str
-  run: Callable[[], float | None]
+  run: Callable[[], Any]
   work: float
   operations: float | None = None
 
@@ -56,7 +56,7 @@ def interleaved(
       start = time.perf_counter()
       counted = side.run()
       whole = time.perf_counter() - start
-      found[side.name].append(whole if counted is None else counted)
+      found[side.name].append(counted if isinstance(counted, float) else whole)
   return found
 
 

@@ -21,6 +21,11 @@ def test_a_side_may_say_itself_what_counts():
     [timing.Side('a', lambda: 2.5, 1)], rounds=2, warmups=0
   ).values()
   assert taken == [2.5, 2.5]
+  # What else a side returns is its own affair.
+  (taken,) = timing.interleaved(
+    [timing.Side('a', lambda: np.ones(3), 1)], rounds=1, warmups=0
+  ).values()
+  assert isinstance(taken[0], float)
 
 
 def test_ratios_are_of_the_same_turn():
