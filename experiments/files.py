@@ -1,6 +1,7 @@
 """Photographs to restore, one or a folder of them, and what becomes of each."""
 
 import csv
+import errno
 import pathlib
 import sys
 from collections.abc import Callable
@@ -178,10 +179,12 @@ def each(
   Args:
     items: what is to be done.
     output: folder for the results.
-    restore: does one; InputError for one that cannot be done.
+    restore: does one; InputError for one that cannot be done, or the system's
+      own for one that cannot be read or written.
 
   Raises:
     ItemsFailedError: some failed.
+    OSError: no space is left.
   """
   from inpaintax.errors import InputError, ItemsFailedError
 
@@ -190,7 +193,10 @@ def each(
   for item in items:
     try:
       restore(item)
-    except InputError as error:
+    except (InputError, OSError) as error:
+      # With no space left all others would fail too.
+      if getattr(error, 'errno', None) in (errno.ENOSPC, errno.EDQUOT):
+        raise
       failures.append((item.name, str(error)))
       print(f'{item.name}: {error}', file=sys.stderr, flush=True)
   path = output / _FAILURES

@@ -4,7 +4,8 @@
     --mask=hole.png --output=filled.png
 
 White (128 and above) in the mask is what to fill; --mask_invert turns that
-round. All other pixels come back bit for bit. A model that was trained on a
+round. All other pixels come back bit for bit, in a picture of 8 bit and three
+colours, into which others are turned first. A model that was trained on a
 centre hole fills holes of up to that size, each at its own place, and refuses
 larger ones: `inpaintax.restore`.
 

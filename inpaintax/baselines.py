@@ -124,14 +124,18 @@ def nl_means(noisy: np.ndarray, sigma: float) -> np.ndarray:
 
   Args:
     noisy: float32 `[H, W]`, 0..255.
-    sigma: standard deviation of the noise.
+    sigma: standard deviation of the noise, above 0.
 
   Returns:
     float32 `[H, W]`.
 
+  Raises:
+    ValueError: `noisy` is of another type or rank, or `sigma` out of range.
+
   Source: Buades, Coll and Morel 2005, "A non-local algorithm for image
   denoising".
   """
+  _check_noisy(noisy, sigma)
   return restoration.denoise_nl_means(
     noisy, patch_size=5, patch_distance=6, h=0.6 * sigma, sigma=sigma
   ).astype(np.float32)
@@ -145,14 +149,18 @@ def total_variation(noisy: np.ndarray, sigma: float) -> np.ndarray:
 
   Args:
     noisy: float32 `[H, W]`, 0..255.
-    sigma: standard deviation of the noise.
+    sigma: standard deviation of the noise, above 0.
 
   Returns:
     float32 `[H, W]`.
 
+  Raises:
+    ValueError: `noisy` is of another type or rank, or `sigma` out of range.
+
   Source: Chambolle 2004, "An algorithm for total variation minimization and
   applications".
   """
+  _check_noisy(noisy, sigma)
   return restoration.denoise_tv_chambolle(
     noisy.astype(np.float64), weight=0.85 * sigma
   ).astype(np.float32)
@@ -166,15 +174,19 @@ def wavelet(noisy: np.ndarray, sigma: float) -> np.ndarray:
 
   Args:
     noisy: float32 `[H, W]`, 0..255.
-    sigma: standard deviation of the noise.
+    sigma: standard deviation of the noise, above 0.
 
   Returns:
     float32 `[H, W]`.
+
+  Raises:
+    ValueError: `noisy` is of another type or rank, or `sigma` out of range.
 
   Source: Chang, Yu and Vetterli 2000, "Adaptive wavelet thresholding for image
   denoising and compression"; Coifman and Donoho 1995, "Translation-invariant
   de-noising".
   """
+  _check_noisy(noisy, sigma)
   import pywt  # Only here: every program would start later by it.
 
   levels = min(4, pywt.dwtn_max_level(noisy.shape, 'db2'))
@@ -198,11 +210,15 @@ def median(noisy: np.ndarray, sigma: float) -> np.ndarray:
 
   Args:
     noisy: float32 `[H, W]`, 0..255.
-    sigma: standard deviation of the noise.
+    sigma: standard deviation of the noise, above 0.
 
   Returns:
     float32 `[H, W]`.
+
+  Raises:
+    ValueError: `noisy` is of another type or rank, or `sigma` out of range.
   """
+  _check_noisy(noisy, sigma)
   side = 3 if sigma < 20 else 5 if sigma <= 40 else 7
   return ndimage.median_filter(noisy, size=side)
 
@@ -244,6 +260,16 @@ def _check(image: np.ndarray, mask: np.ndarray) -> None:
     raise errors.InputError(
       'every pixel is missing: the mask must leave some known.'
     )
+
+
+def _check_noisy(noisy: np.ndarray, sigma: float) -> None:
+  # Colours would be taken for a volume, and whole numbers for another scale.
+  if noisy.dtype != np.float32 or noisy.ndim != 2:
+    raise ValueError(
+      f'noisy must be float32 [H, W], got {noisy.dtype} {noisy.shape}.'
+    )
+  if not sigma > 0:
+    raise ValueError(f'sigma must be above 0, got {sigma}.')
 
 
 def _composite(

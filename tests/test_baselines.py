@@ -128,3 +128,16 @@ def test_nothing_under_the_mask_leaks_also_at_the_border(name):
   image.setflags(write=False)
   filled = baselines.BASELINES[name](image, mask)
   np.testing.assert_array_equal(filled, baselines.BASELINES[name](other, mask))
+
+
+@pytest.mark.parametrize('name', baselines.DENOISERS)
+def test_denoisers_refuse_what_they_would_misunderstand(name):
+  denoise = baselines.DENOISERS[name]
+  grey = photograph()[..., 0].astype(np.float32)
+  assert denoise(grey, 10.0).dtype == np.float32
+  for noisy in (photograph()[..., 0], photograph().astype(np.float32)):
+    with pytest.raises(ValueError, match=r'must be float32 \[H, W\]'):
+      denoise(noisy, 10.0)
+  for sigma in (0.0, float('nan')):
+    with pytest.raises(ValueError, match='sigma must be above 0'):
+      denoise(grey, sigma)

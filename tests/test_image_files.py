@@ -73,6 +73,12 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(
   assert path.read_bytes() == before
 
 
+def test_a_name_may_be_as_long_as_the_system_allows(tmp_path, image):
+  path = tmp_path / ('a' * 251 + '.png')
+  images.write(path, image)
+  np.testing.assert_array_equal(images.read(path), image)
+
+
 def test_writing_refuses_other_arrays_and_suffixes(tmp_path, image):
   for array in (image / 255, image[..., :2], image[None], image[0, :, 0]):
     with pytest.raises(AssertionError):

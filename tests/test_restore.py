@@ -233,3 +233,9 @@ def test_masks_that_no_model_can_fill_are_refused():
   with pytest.raises(InputError, match='nothing is known in the 16x16'):
     mask = box((16, 30), 0, 0, 16, 16)
     restore.fill_image(noise(16, 30, 3), mask, filler._replace(hole=None))
+
+
+def test_a_denoiser_is_refused():
+  record = {'generator': {'name': 'stacked_autoencoder', 'options': {}}}
+  with pytest.raises(ValueError, match='no generator that fills holes'):
+    restore.make_filler(checkpoints.Trained(1, record, {}))

@@ -13,7 +13,7 @@ import numpy as np
 from jax import numpy as jnp
 from jax.typing import ArrayLike
 
-from inpaintax.corruptions import fields
+from inpaintax.corruptions import fields, noise
 
 # What a hole is filled with before a network sees it, R, G, B in [-1, 1]. The
 # weights of a model depend on it. `pathak` is what the authors' code writes:
@@ -252,12 +252,7 @@ def apply(image: jax.Array, mask: jax.Array, fill: ArrayLike) -> jax.Array:
 
 
 def _check(keys: jax.Array, size: tuple[int, int]) -> None:
-  chex.assert_rank(keys, 1)
-  # A raw key is two numbers: it would pass for the keys of two samples.
-  if not jnp.issubdtype(keys.dtype, jax.dtypes.prng_key):
-    raise AssertionError(
-      f'keys must be typed (jax.random.key), got {keys.dtype}.'
-    )
+  noise.check_keys(keys)
   if len(size) != 2 or min(size) < 1:
     raise ValueError(f'size must be a height and a width, got {size}.')
 

@@ -95,6 +95,23 @@ def _chance(keys: jax.Array, images: jax.Array, share: float) -> jax.Array:
   return jax.vmap(draw)(keys)
 
 
+def check_keys(keys: jax.Array) -> None:
+  """Refuses what are no keys, one a sample.
+
+  Args:
+    keys: typed PRNG keys `[B]`.
+
+  Raises:
+    AssertionError: they are of another rank or type.
+  """
+  chex.assert_rank(keys, 1)
+  # A raw key is two numbers: it would pass for the keys of two samples.
+  if not jnp.issubdtype(keys.dtype, jax.dtypes.prng_key):
+    raise AssertionError(
+      f'keys must be typed (jax.random.key), got {keys.dtype}.'
+    )
+
+
 def check(keys: jax.Array, images: jax.Array) -> None:
   """Refuses what does not fit together.
 
@@ -105,7 +122,8 @@ def check(keys: jax.Array, images: jax.Array) -> None:
   Raises:
     AssertionError: a shape or type differs from the above.
   """
-  chex.assert_rank([keys, images], [1, 4])
+  check_keys(keys)
+  chex.assert_rank(images, 4)
   chex.assert_equal(len(keys), len(images))
   chex.assert_type(images, float)
 

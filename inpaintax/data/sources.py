@@ -43,7 +43,7 @@ _PHOTOS = {
   'val': ('camera.png', 'chelsea.png'),
 }
 
-_SLICE = re.compile(r'\[(-?\d*):(-?\d*)\]$')
+_SLICE = re.compile(r'\[((?:-?\d+)?):((?:-?\d+)?)\]$')
 
 
 class Source(Protocol):

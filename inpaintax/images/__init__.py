@@ -148,9 +148,10 @@ def write(path: str | os.PathLike, array: np.ndarray) -> None:
     )
   path.parent.mkdir(parents=True, exist_ok=True)
   # In the same folder, since only there a rename is atomic; with its suffix,
-  # since that chooses the format.
+  # since that chooses the format; without its name, which may be as long as a
+  # name can be.
   part = path.with_name(
-    f'.{path.stem}.{os.getpid()}-{threading.get_ident()}{path.suffix}'
+    f'.part-{os.getpid()}-{threading.get_ident()}{path.suffix}'
   )
   try:
     if deep and array.ndim == 3:  # Pillow writes no 16-bit colours.

@@ -58,12 +58,14 @@ def make_filler(
     not finite.
 
   Raises:
-    ValueError: the record names no known model.
+    ValueError: the record names no known model, or one that fills no holes.
 
   Source: Pathak et al. 2016, "Context Encoders", arXiv:1604.07379, sec. 3.3. As
   there, of an overlapping block only the erased part is used.
   """
   record = trained.record
+  if 'hole' not in record:
+    raise ValueError('this model is no generator that fills holes.')
   size, hole = record['image_size'], record['hole']
   generator = models.build(record['generator'])
   colour = jnp.asarray(record['fill'], jnp.float32)

@@ -34,6 +34,11 @@ def test_each_image_may_have_its_own_sigma():
   assert abs(127.5 * float(noisy[1].std()) - 10) < 0.1
 
 
+def test_a_raw_key_is_not_taken_for_the_keys_of_two_images():
+  with pytest.raises(AssertionError, match='typed'):
+    noise.gaussian(jax.random.PRNGKey(0), GREY, sigma=5)
+
+
 @pytest.mark.parametrize('share', [0.0, 0.1, 0.5, 1.0])
 def test_salt_and_pepper_hits_its_share_in_all_channels(share):
   images = jnp.full((2, 256, 256, 3), 0.25)

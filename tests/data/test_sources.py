@@ -174,6 +174,7 @@ def test_what_does_not_exist_is_refused_with_what_to_do(tmp_path, monkeypatch):
     ('photo', 'no data source'),
     ('/some/folder', 'no data source'),
     ('photos:test', 'photos:test does not exist: use photos:train'),
+    ('photos:val[-:5]', 'does not exist: use photos:train'),
     ('photos[10:]', r'the slice \[10:\] of 10 images is empty'),
     ('folder:', 'does not say where'),
     ('folder:gone', f'{tmp_path}/gone does not exist'),
