@@ -177,7 +177,8 @@ def _prepare(folder, jpegs):
 
   tfds.disable_progress_bar()
 
-  class Photographs(tfds.core.GeneratorBasedBuilder):
+  # Every size has its own, of the same name.
+  class Photographs(tfds.core.GeneratorBasedBuilder, skip_registration=True):
     """The files of a folder."""
 
     VERSION = tfds.core.Version('1.0.0')

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from experiments.benchmarks import growth, scaling, timing
+from experiments.benchmarks import growth, inputs, scaling, timing
+from inpaintax.data import sources
 
 
 def test_sides_take_turns():
@@ -79,6 +80,28 @@ def test_the_exponent_is_that_of_a_power_law():
 def test_a_process_of_its_own_tells_its_memory():
   little, much = (timing.peak_memory(_take, mib) for mib in (1, 300))
   assert 250 < much - little < 350
+
+
+def test_every_size_has_its_own_photographs_in_all_kinds_of_files(
+  tmp_path, monkeypatch
+):
+  monkeypatch.setattr(inputs, '_COUNT', 3)
+  for side in (20, 24):
+    folder = tmp_path / str(side)
+    folder.mkdir()
+    places = inputs._places(folder, side)
+    found = {
+      name: sources.open_source(place)
+      for name, place in places.items()
+      if name != 'photos'
+    }
+    assert {name: len(source) for name, source in found.items()} == {
+      'folder': 3,
+      'tar': 3,
+      'tfds': 3,
+    }
+    for source in found.values():
+      assert source[0].shape == (side, side, 3)
 
 
 def _take(mib):
