@@ -1,11 +1,12 @@
 """Photographs to restore, one or a folder of them, and what becomes of each."""
 
 import csv
-import errno
 import pathlib
 import sys
 from collections.abc import Callable
 from typing import NamedTuple
+
+from experiments import program
 
 # Formats that keep every bit as `images.write` writes them.
 _LOSSLESS = ('.png', '.bmp', '.tif', '.tiff', '.ppm')
@@ -194,8 +195,7 @@ def each(
     try:
       restore(item)
     except (InputError, OSError) as error:
-      # With no space left all others would fail too.
-      if getattr(error, 'errno', None) in (errno.ENOSPC, errno.EDQUOT):
+      if program.no_space(error):  # All others would fail too.
         raise
       failures.append((item.name, str(error)))
       print(f'{item.name}: {error}', file=sys.stderr, flush=True)

@@ -110,6 +110,19 @@ def refuse(names: Iterable[str], where: str) -> None:
       raise errors.InputError(f'--{name} has no meaning {where}.')
 
 
+def no_space(error: BaseException) -> bool:
+  """Whether an error says that a disk, or one's share of it, is full.
+
+  Args:
+    error: any.
+
+  Returns:
+    Whether it does.
+  """
+  full = (errno.ENOSPC, errno.EDQUOT)
+  return isinstance(error, OSError) and error.errno in full
+
+
 def _refuse_flags() -> None:
   """What no flag may be: absl lets it pass, or takes it for something else."""
   for flag in own_flags():
@@ -132,7 +145,7 @@ def _verdict(error: BaseException) -> tuple[int, str]:
     return 3, message
   if isinstance(error, errors.CheckpointError):
     return 6, message
-  if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+  if no_space(error):
     return 5, f'no space left: {message}. Free some, or choose another place.'
   if isinstance(error, MemoryError) or 'RESOURCE_EXHAUSTED' in message:
     return 5, f'out of memory: {message[:200]} Try a smaller --batch_size.'

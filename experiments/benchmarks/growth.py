@@ -7,11 +7,11 @@ from typing import Any
 from experiments.benchmarks import timing, train_step
 
 _CASE = train_step.CASES[-1]._replace(batch=16)
-# What grows, and what else is changed with it: the others stay as in `_CASE`.
-_SERIES = {
+# The field of the case that grows, and through which values.
+_SERIES: dict[str, tuple[str, tuple[float, ...]]] = {
   'batch': ('batch', (4, 8, 16, 32, 64)),
   'side of the image, pixels': ('size', (32, 64, 128)),
-  'side of the predicted block, pixels': ('block', (16, 32, 64)),
+  'predicted part of the side': ('part', (0.25, 0.5, 1.0)),
 }
 
 
@@ -30,12 +30,7 @@ def cases(
   """
   for name, (what, values) in _SERIES.items():
     if wanted(name):
-      sides = [
-        timing.Side(
-          f'{what} {value}', _update(what, value), _images(what, value)
-        )
-        for value in values
-      ]
+      sides = [_side(what, value) for value in values]
       seconds = timing.interleaved(sides, rounds=rounds)
       rows = timing.rows(sides, seconds, ours=sides[0].name)
       yield {
@@ -61,15 +56,9 @@ def exponent(sizes: Any, seconds: Any) -> float:
   return float(np.polyfit(np.log(sizes), np.log(seconds), 1)[0])
 
 
-def _images(what, value):
-  return value if what == 'batch' else _CASE.batch
-
-
-def _update(what, value):
-  """Makes one update and waits for it."""
-  if what == 'block':
-    case, part = _CASE, value / _CASE.size
-  else:
-    case, part = _CASE._replace(**{what: value}), 0.5
-  run, _ = train_step.ours(case, part=part)
-  return functools.partial(run, train_step.batch(case))
+def _side(what, value):
+  """An update of a case with another value."""
+  case = _CASE._replace(**{what: value})
+  run, _ = train_step.ours(case)
+  once = functools.partial(run, train_step.batch(case))
+  return timing.Side(f'{what} {value}', once, case.batch)

@@ -4,7 +4,6 @@ The sides take turns, A B A B, so that what else runs on a shared machine slows
 all of them; ratios are taken within a turn.
 """
 
-import functools
 import multiprocessing
 import pathlib
 import statistics
@@ -70,19 +69,16 @@ def ceilings() -> list[Side]:
   import jax
   import jax.numpy as jnp
 
-  def run(function: Callable[[jax.Array], jax.Array], x: jax.Array) -> None:
-    function(x).block_until_ready()
-
   n = _PRODUCT
   sides = []
   product = jax.jit(lambda a: a @ a)
   for dtype in (jnp.float32, jnp.bfloat16):
     a = jax.random.normal(jax.random.key(0), (n, n), dtype)
-    once = functools.partial(run, product, a)
-    sides.append(Side(f'{jnp.dtype(dtype).name} product', once, 1, 2 * n**3))
-  copy = functools.partial(
-    run, jax.jit(lambda x: x + 1), jnp.zeros(_COPY, jnp.float32)
-  )
+    run = lambda a=a: product(a).block_until_ready()
+    sides.append(Side(f'{jnp.dtype(dtype).name} product', run, 1, 2 * n**3))
+  long = jnp.zeros(_COPY, jnp.float32)
+  add = jax.jit(lambda x: x + 1)
+  copy = lambda: add(long).block_until_ready()
   return [*sides, Side('copy', copy, 8 * _COPY)]
 
 

@@ -16,13 +16,15 @@ class Case(NamedTuple):
   Attributes:
     name: of the setting.
     batch: images of an update.
-    size: side of an image, pixels; half of it is the block that is predicted.
+    size: side of an image, pixels.
     overlap: known pixels on each side of the block that are predicted too.
     known_weight: of them in the reconstruction loss.
     generator: its name among `inpaintax.models.MODELS`.
     discriminator: likewise.
     rates: Adam's, of generator and discriminator.
     adversarial_weight: of the adversarial loss, binary cross-entropy.
+    part: of the image's side that is predicted; half, but for our residual
+      generator without a peer.
   """
 
   name: str
@@ -34,6 +36,7 @@ class Case(NamedTuple):
   discriminator: str
   rates: tuple[float, float]
   adversarial_weight: float = 1e-3
+  part: float = 0.5
 
 
 _PATHAK = ('context_generator', 'context_discriminator')
@@ -114,12 +117,11 @@ def batch(case: Case) -> Any:
   return np.random.default_rng(0).integers(0, 256, shape, np.uint8)
 
 
-def ours(case: Case, *, part: float = 0.5) -> tuple[Callable[[Any], None], Any]:
+def ours(case: Case) -> tuple[Callable[[Any], None], Any]:
   """Our update, compiled.
 
   Args:
     case: the setting.
-    part: as for `compiled_step`.
 
   Returns:
     (makes one update, with uint8 `[B, H, W, 3]`, and waits for it; a copy of
@@ -127,7 +129,7 @@ def ours(case: Case, *, part: float = 0.5) -> tuple[Callable[[Any], None], Any]:
   """
   import jax
 
-  compiled, state = compiled_step(case, part=part)
+  compiled, state = compiled_step(case)
   held = [compiled.place_state(state)]
 
   def run(images):
@@ -138,18 +140,12 @@ def ours(case: Case, *, part: float = 0.5) -> tuple[Callable[[Any], None], Any]:
 
 
 def compiled_step(
-  case: Case,
-  *,
-  part: float = 0.5,
-  axis_name: str | None = None,
-  devices: int | None = None,
+  case: Case, *, axis_name: str | None = None, devices: int | None = None
 ) -> tuple[Any, Any]:
   """Our update and a state for it.
 
   Args:
     case: the setting.
-    part: of the image's side that is predicted; Pathak's networks predict half
-      of it.
     axis_name: as for `steps.compile.compile_step`.
     devices: likewise.
 
@@ -170,13 +166,13 @@ def compiled_step(
   from inpaintax.steps import gan
   from inpaintax.types import Sample
 
-  options = {} if part == 0.5 else {'part': part}
+  options = {} if case.part == 0.5 else {'part': case.part}
   gen, disc = (
     models.build({'name': name, 'options': given}, axis_name=axis_name)
     for name, given in ((case.generator, options), (case.discriminator, {}))
   )
   gen_tx, disc_tx = (optax.adam(rate, b1=BETAS[0]) for rate in case.rates)
-  hole = round(case.size * part) - 2 * case.overlap
+  hole = round(case.size * case.part) - 2 * case.overlap
 
   def corrupt(keys, images):
     mask = masks.center(keys, images.shape[1:3], hole=hole)
