@@ -14,7 +14,14 @@ import functools
 
 from absl import flags
 
-from experiments import holes, networks, program, training, validation
+from experiments import (
+  course,
+  holes,
+  networks,
+  program,
+  training,
+  validation,
+)
 
 _LOAD_SIZE = flags.DEFINE_integer(
   'load_size', None, 'Short side to resize to before the crop; none: as it is.'
@@ -190,9 +197,9 @@ def main():
   size, load_size = networks.SIZE.value, _LOAD_SIZE.value
   if load_size is not None and load_size < size:
     raise InputError(f'--load_size={load_size} is below --size={size}.')
-  source = sources.open_source(training.DATA.value)
-  val_data = training.VAL_DATA.value
-  val_source = sources.open_source(val_data) if val_data else None
+  source = training.open_source(training.DATA.value)
+  val_source = training.open_source(training.VAL_DATA.value)
+  workdir = training.check_workdir()
   if _FILL.value == 'data':
     fill = sources.mean_color(source)
   else:
@@ -200,7 +207,6 @@ def main():
   record = networks.record(fill)
   record['adversarial'] = _ADVERSARIAL_WEIGHT.value > 0
   masker = holes.masker(size, hole=record['hole'])
-  workdir = training.check_workdir()
   look = None
   if val_source is not None:
     # A model of one block is looked at in the centre, wherever it trains.
@@ -214,7 +220,12 @@ def main():
   compiled, stream = training.on_images(
     make_step, source, size=size, load_size=load_size
   )
-  training.train(training.Run(record, init, look), compiled, stream)
+  course.train(
+    course.Run(record, init, look),
+    compiled,
+    stream,
+    example=training.batch_like(size),
+  )
 
 
 if __name__ == '__main__':

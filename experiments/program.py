@@ -12,10 +12,11 @@ import math
 import os
 import sys
 import traceback
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from absl import app, flags, logging
 
+from experiments import interruption
 from inpaintax import errors
 
 _DEBUG = flags.DEFINE_bool('debug', False, 'Show the traceback of an error.')
@@ -29,22 +30,37 @@ _MALLOC_OPTIONS = (
 )
 
 
-def run(main: Callable[[], None]) -> None:
+def run(main: Callable[..., None], *, commands: Sequence[str] = ()) -> None:
   """Runs a program: parses flags, turns errors into exit codes.
 
   Args:
-    main: the program, called without arguments once flags are parsed.
+    main: the program, called once flags are parsed, without arguments; or with
+      the command that was given, if there are any.
+    commands: words of which one must be given.
   """
 
   def guarded(argv):
-    if len(argv) > 1:
-      raise app.UsageError(f'Unexpected arguments: {" ".join(argv[1:])}')
+    words = argv[1:]
+    if commands:
+      if len(words) != 1 or words[0] not in commands:
+        raise app.UsageError(
+          f'Give one command: {" or ".join(commands)}; got'
+          f' {" ".join(words) or "none"}.'
+        )
+    elif words:
+      raise app.UsageError(f'Unexpected arguments: {" ".join(words)}')
     if not _DEBUG.value:
       logging.set_verbosity(logging.WARNING)  # Orbax tells of each step.
+      # And what it raises is told by us, in one line.
+      ours = lambda record: 'orbax' not in record.pathname
+      logging.get_absl_logger().addFilter(ours)
+      # Where a write fails, TensorStore's threads have much to say too.
+      sys.unraisablehook = lambda _: None
     try:
+      interruption.end_on_sigterm()
       _refuse_flags()
-      main()
-    except (Exception, KeyboardInterrupt) as error:
+      main(*words)
+    except (Exception, KeyboardInterrupt, interruption.Interrupted) as error:
       if _DEBUG.value:
         traceback.print_exc()
       code, message = _verdict(error)
@@ -137,6 +153,8 @@ def _refuse_flags() -> None:
 
 def _verdict(error: BaseException) -> tuple[int, str]:
   message = ' '.join(str(error).split())
+  if isinstance(error, interruption.Interrupted):
+    return 128 + error.number, message
   if isinstance(error, KeyboardInterrupt):
     return 130, 'interrupted.'
   if isinstance(error, errors.ItemsFailedError):
@@ -145,6 +163,8 @@ def _verdict(error: BaseException) -> tuple[int, str]:
     return 3, message
   if isinstance(error, errors.CheckpointError):
     return 6, message
+  if isinstance(error, errors.ResourceError):
+    return 5, message
   if no_space(error):
     return 5, f'no space left: {message}. Free some, or choose another place.'
   if isinstance(error, MemoryError) or 'RESOURCE_EXHAUSTED' in message:

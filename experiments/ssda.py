@@ -13,7 +13,14 @@ networks".
 
 from absl import flags
 
-from experiments import denoisers, program, samples, training, validation
+from experiments import (
+  course,
+  denoisers,
+  program,
+  samples,
+  training,
+  validation,
+)
 
 _PRETRAIN = flags.DEFINE_float(
   'pretrain',
@@ -188,9 +195,15 @@ def _compiled(model, ends, data):
   def step_of_stage(state, stage):
     return compiled[stage].step(state, compiled[stage].place(None))
 
-  return compiling.Compiled(
-    step_of_stage, lambda stage: stage, compiled[0].place_state
+  def ahead(state, _):
+    # Of the last stage, which trains all layers; the others take less.
+    compiled[-1], needed = compiled[-1].ahead(state, None)
+    return made, needed
+
+  made = compiling.Compiled(
+    step_of_stage, lambda stage: stage, compiled[0].place_state, ahead
   )
+  return made
 
 
 def _step(model, stage, first):
@@ -245,15 +258,14 @@ def _init(model, record):
 def main():
   """Reads the data, builds the run, trains."""
   from inpaintax import models
-  from inpaintax.data import sources
 
   _check()
-  source = sources.open_source(training.DATA.value)
-  val_data = training.VAL_DATA.value
-  val_source = sources.open_source(val_data) if val_data else None
+  side = denoisers.SIDE.value
+  source = training.open_source(training.DATA.value, least=side)
+  val_source = training.open_source(training.VAL_DATA.value)
+  workdir = training.check_workdir()
   record = _record()
   model = models.build(record['generator'], dtype=training.DTYPE.value)
-  workdir = training.check_workdir()
   look = None
   if val_source is not None:
     look = validation.make_denoising_look(
@@ -264,12 +276,10 @@ def main():
       seed=training.SEED.value,
     )
   ends = _stages()
-  compiled = _compiled(
-    model, ends, samples.load(source, side=denoisers.SIDE.value)
-  )
+  compiled = _compiled(model, ends, samples.load(source, side=side))
   stream = _Stages(ends, _UPDATES_PER_CALL.value)
-  training.train(
-    training.Run(record, _init(model, record), look),
+  course.train(
+    course.Run(record, _init(model, record), look),
     compiled,
     stream,
     updates=_UPDATES_PER_CALL.value,

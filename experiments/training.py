@@ -2,13 +2,10 @@
 
 import math
 import os
-import pathlib
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from absl import flags
-
-from experiments import profiling, program
 
 WORKDIR = flags.DEFINE_string(
   'workdir',
@@ -54,6 +51,12 @@ _INIT_FROM = flags.DEFINE_string(
   None,
   'Workdir of another run, whose generator or denoiser a new run starts from.',
 )
+_STRICT_DATA = flags.DEFINE_bool(
+  'strict_data',
+  False,
+  'End at the first bad image. Otherwise up to 1 % of them are skipped, and'
+  ' named in bad_files.txt in the workdir.',
+)
 DTYPE = flags.DEFINE_enum(
   'dtype',
   'float32',
@@ -68,21 +71,6 @@ PARALLEL = flags.DEFINE_enum(
   'How a batch is split over the devices: jit over a mesh of all of them, or'
   ' pmap. auto: jit, over as many as divide the batch.',
 )
-
-
-class Run(NamedTuple):
-  """One training run, as a program hands it to `train`.
-
-  Attributes:
-    record: plain JSON that describes the model, saved with each checkpoint.
-    init: `(new) -> state` on the default device; new: whether it is to be
-      trained, and not only says what a checkpoint looks like.
-    look: `(step, state, log) -> None`, at each --image_every; or None.
-  """
-
-  record: dict[str, Any]
-  init: Callable[[bool], Any]
-  look: Callable[[int, Any, Any], None] | None
 
 
 def check_workdir() -> str:
@@ -106,6 +94,30 @@ def check_workdir() -> str:
   if not os.access(workdir, os.W_OK):
     raise InputError(f'--workdir={workdir} cannot be written to.')
   return workdir
+
+
+def open_source(spec: str | None, *, least: int = 1) -> Any:
+  """Opens photographs of a training run; bad ones are skipped.
+
+  Args:
+    spec: of --data or --val_data.
+    least: shortest side that is of use, pixels.
+
+  Returns:
+    The source; None for None.
+
+  Raises:
+    InputError: there is none.
+  """
+  from inpaintax.data import forgiving, sources
+
+  if spec is None:
+    return None
+  source = sources.open_source(spec)
+  if _STRICT_DATA.value:
+    return source
+  listing = os.path.join(WORKDIR.value, 'bad_files.txt')
+  return forgiving.Forgiving(source, listing, least=least)
 
 
 def from_other(
@@ -173,82 +185,19 @@ def on_images(
   return compiled, stream
 
 
-def train(run: Run, compiled: Any, stream: Any, *, updates: int = 1) -> None:
-  """Trains, or goes on training, until --steps.
+def batch_like(size: int) -> Any:
+  """What a batch of photographs looks like.
 
   Args:
-    run: the model and its state.
-    compiled: the step.
-    stream: what it is given, one after the other; with `get_state` and
-      `set_state`.
-    updates: that one call of the step makes.
+    size: side of the crops, pixels.
+
+  Returns:
+    Its shape and type.
   """
-  from inpaintax import checkpoints, logs, loop
+  import jax
+  import numpy as np
 
-  steps = STEPS.value
-  with checkpoints.Checkpoints(WORKDIR.value) as saver:
-    state = compiled.place_state(run.init(saver.latest() is None))
-    saved = saver.restore(state, record=run.record)
-    if saved is not None:
-      state = saved.state
-      stream.set_state(saved.position)
-    step = int(state.step)
-    if step >= steps:
-      print(f'{WORKDIR.value} is already at step {step} of {steps}.')
-      return
-    # Only now: flags that were refused are not those of the run.
-    _write_flags(step)
-
-    def save(step, state, metrics):
-      loop.check_finite(step, state, metrics)
-      position = stream.get_state()
-      saver.save(step, state, record=run.record, position=position)
-
-    with logs.Log(
-      WORKDIR.value, step=step, steps=steps, batch_size=BATCH_SIZE.value
-    ) as log:
-
-      def tell(step, state, metrics):
-        loop.check_finite(step, state, metrics)
-        log.write(step, metrics)
-        log.say(step, metrics)
-
-      hooks = [
-        loop.every(LOG_EVERY.value, tell, last=steps),
-        loop.every(CHECKPOINT_EVERY.value, save, last=steps),
-      ]
-      if run.look is not None:
-        look = lambda step, state, _: run.look(step, state, log)
-        hooks.append(loop.every(IMAGE_EVERY.value, look, last=steps))
-      tracer = profiling.Tracer(WORKDIR.value)
-      hooks.insert(0, lambda step, state, metrics: tracer.tick(metrics))
-      loop.fit(
-        state,
-        compiled,
-        stream,
-        start=step,
-        steps=steps,
-        updates=updates,
-        hooks=hooks,
-      )
-      tracer.close()
-
-
-def _write_flags(step):
-  """Writes flags.txt; what it said up to now stays, under another name."""
-  path = pathlib.Path(WORKDIR.value) / 'flags.txt'
-  new = _flags_text()
-  old = path.read_text() if path.exists() else new
-  changed = sorted(set(new.splitlines()) - set(old.splitlines()))
-  if old != new:
-    kept = path.with_name(f'flags_until_{step}.txt')
-    path.rename(kept)
-    print(
-      f'Going on from step {step} with other flags than before, which are now'
-      f' in {kept.name}: {" ".join(changed)}',
-      flush=True,
-    )
-  path.write_text(new)
+  return jax.ShapeDtypeStruct((BATCH_SIZE.value, size, size, 3), np.uint8)
 
 
 def parallel_axis() -> str | None:
@@ -280,10 +229,3 @@ def devices() -> int:
       f' a multiple of {count}, or --parallel=auto.'
     )
   return count
-
-
-def _flags_text():
-  """All flags of the programs, as a file that replays the run."""
-  given = [flag for flag in program.own_flags() if flag.value is not None]
-  lines = [flag.serialize() for flag in given]
-  return '\n'.join(line for line in lines if line) + '\n'

@@ -17,5 +17,9 @@ class CheckpointError(RuntimeError):
   """No usable checkpoint where one is needed."""
 
 
+class ResourceError(RuntimeError):
+  """Not enough memory or disk."""
+
+
 class ItemsFailedError(RuntimeError):
   """The work is done, but for some items that are named."""

@@ -70,21 +70,34 @@ def every(interval: int, hook: Hook, *, last: int) -> Hook:
   return sometimes
 
 
-def check_finite(step: int, state: Any, metrics: Metrics) -> None:
-  """A hook that stops a run which has diverged.
+def check_progress(
+  step: int, state: Any, metrics: Metrics, *, skips: int
+) -> None:
+  """Stops a run whose updates are left out one after the other.
 
   Args:
     step: updates done.
-    state: not looked at.
+    state: its players (`steps.player`) have counts of what they left out.
     metrics: of this update.
+    skips: how many in a row may be.
 
   Raises:
-    DivergedError: a metric is not finite.
+    DivergedError: there are more; the message says what is not finite.
   """
-  del state
-  for name, value in metrics.items():
-    if not np.isfinite(value):
-      raise DivergedError(
-        f'{name} is {float(value)} at step {step}: lower the learning rate'
-        ' and start again from an earlier checkpoint.'
-      )
+  players = {
+    name: player for name, player in state._asdict().items() if name != 'step'
+  }
+  streaks = {name: int(player.streak) for name, player in players.items()}
+  worst = max(streaks, key=lambda name: streaks[name])
+  if streaks[worst] <= skips:
+    return
+  broken = [
+    f'{name} is {float(value)}'
+    for name, value in metrics.items()
+    if not np.isfinite(value)
+  ]
+  raise DivergedError(
+    f'{", ".join(broken) or f"the gradient of {worst} is not finite"} at step'
+    f' {step}, and {streaks[worst]} updates in a row were left out: lower the'
+    ' learning rate.'
+  )

@@ -1,10 +1,12 @@
-import jax
+import collections
+
 import numpy as np
 import pytest
 from jax import numpy as jnp
 
 from inpaintax import loop
 from inpaintax.errors import DivergedError
+from inpaintax.steps import player
 from inpaintax.steps.compile import compile_step
 
 
@@ -95,30 +97,34 @@ def test_every_calls_at_its_multiples_and_at_the_end_once(
   assert called == [(step, 'state', 'metrics') for step in expected]
 
 
+def players(**streaks):
+  """A state of players that left out so many updates in a row."""
+  fields = {
+    name: player.Player({}, {}, (), jnp.int32(9), jnp.int32(streak))
+    for name, streak in streaks.items()
+  }
+  return collections.namedtuple('State', ['step', *fields])(
+    jnp.int32(17), **fields
+  )
+
+
+def test_a_few_updates_in_a_row_may_be_left_out():
+  state = players(gen=3, disc=0)
+  loop.check_progress(17, state, {'gen/rec': float('nan')}, skips=3)
+
+
 @pytest.mark.parametrize('value', [float('nan'), float('inf'), -np.inf])
-def test_check_finite_stops_a_run_that_has_diverged(value):
-  fine = {'gen/rec': jnp.float32(1), 'disc/loss': np.float32(-2)}
-  loop.check_finite(17, None, fine)
-  with pytest.raises(DivergedError, match=r'gen/adv is -?(nan|inf) at step 17'):
-    loop.check_finite(17, None, fine | {'gen/adv': jnp.float32(value)})
+def test_more_stop_the_run_and_what_is_not_finite_is_named(value):
+  metrics = {'gen/rec': jnp.float32(1), 'disc/loss': np.float32(value)}
+  with pytest.raises(
+    DivergedError, match=r'disc/loss is -?(nan|inf) at step 17, and 4 updates'
+  ):
+    loop.check_progress(17, players(gen=0, disc=4), metrics, skips=3)
 
 
-def test_a_diverging_run_stops_at_the_step_that_shows_it():
-  def step(state, batch):
-    return state * 1e20, {'loss': state}
-
-  compiled, seen = compile_step(step, devices=1), []
-  with pytest.raises(DivergedError, match='at step 3'):
-    loop.fit(
-      compiled.place_state(jnp.float32(1)),
-      compiled,
-      batches(),
-      start=0,
-      steps=9,
-      hooks=[loop.check_finite, lambda step, *_: seen.append(step)],
-    )
-  assert seen == [1, 2]
-  assert not jax.config.jax_debug_nans
+def test_where_all_metrics_are_finite_the_gradient_was_not():
+  with pytest.raises(DivergedError, match='gradient of gen is not finite'):
+    loop.check_progress(17, players(gen=4), {'gen/rec': 1.0}, skips=3)
 
 
 def test_calls_that_would_go_beyond_the_end_are_refused():

@@ -29,11 +29,16 @@ class Compiled(NamedTuple):
     place: a host batch, uint8 `[B, H, W, C]`, to the devices. ValueError if B
       does not divide by their number. Of `compile_draws`: see there.
     place_state: a state to the devices.
+    ahead: `(state, host batch or its shape and type) -> (this with its step
+      compiled for them, bytes that a call takes on each device)`. Nothing is
+      run. The bytes are those of the state, the batch and all between; 0 if the
+      compiler does not tell.
   """
 
   step: Step
   place: Callable[[Any], Any]
   place_state: Callable[[Any], Any]
+  ahead: Callable[[Any, Any], tuple['Compiled', int]]
 
 
 def sample_keys(
@@ -180,7 +185,7 @@ def compile_draws(
     compiled = jax.pmap(
       step, axis_name, in_axes=(None, (0, None)), out_axes=None, devices=chosen
     )
-  return Compiled(compiled, lambda _: given, place_state)
+  return _compiled(compiled, lambda _: given, place_state, lambda _: given)
 
 
 def compile_step(
@@ -213,6 +218,12 @@ def compile_step(
       batch = batch.reshape(count, -1, *batch.shape[1:])
     return jax.device_put(batch, split)
 
+  def shape(batch: Any) -> jax.ShapeDtypeStruct:
+    sizes = tuple(batch.shape)
+    if axis_name is not None:
+      sizes = (count, sizes[0] // count, *sizes[1:])
+    return jax.ShapeDtypeStruct(sizes, batch.dtype, sharding=split)
+
   if axis_name is None:
     compiled = jax.jit(
       step,
@@ -220,12 +231,36 @@ def compile_step(
       in_shardings=(whole, split),
       out_shardings=(whole, whole),
     )
-    return Compiled(compiled, place, place_state)
+    return _compiled(compiled, place, place_state, shape)
   # The state has no device axis: broadcast in, one copy out, saved as it is.
   mapped = jax.pmap(
     step, axis_name, in_axes=(None, 0), out_axes=None, devices=chosen
   )
-  return Compiled(mapped, place, place_state)
+  return _compiled(mapped, place, place_state, shape)
+
+
+def _compiled(
+  step: Any,
+  place: Callable[[Any], Any],
+  place_state: Callable[[Any], Any],
+  shape: Callable[[Any], Any],
+) -> Compiled:
+  """A jitted or pmapped step, to be compiled when called, or ahead of that."""
+
+  def ahead(state: Any, batch: Any) -> tuple[Compiled, int]:
+    executable = step.lower(state, shape(batch)).compile()
+    made = Compiled(executable, place, place_state, ahead)
+    found = executable.memory_analysis()
+    if found is None:
+      return made, 0
+    return made, (
+      found.argument_size_in_bytes
+      + found.output_size_in_bytes
+      + found.temp_size_in_bytes
+      - found.alias_size_in_bytes
+    )
+
+  return Compiled(step, place, place_state, ahead)
 
 
 def _devices(

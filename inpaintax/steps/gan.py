@@ -136,6 +136,8 @@ def make_gan_step(
     loss = joint(rec, adv, weight=adversarial_weight).mean()
     return loss, {'gen/rec': rec.mean(), 'gen/adv': adv.mean()}
 
+  move = functools.partial(player.move, axis_name=axis_name)
+
   def step(state: GanState, sample: Sample) -> tuple[GanState, Metrics]:
     # One forward pass of G serves both players.
     out, pull_back, gen_stats = jax.vjp(
@@ -152,16 +154,14 @@ def make_gan_step(
     disc_grads, (disc_stats, disc_logs) = jax.grad(disc_loss, has_aux=True)(
       state.disc.params, state.disc, target, composite(out, target, mask)
     )
-    disc = player.move(
-      state.disc, disc_tx, disc_grads, disc_stats, axis_name=axis_name
-    )
+    loss = disc_logs['disc/loss']
+    disc = move(state.disc, disc_tx, disc_grads, disc_stats, loss=loss)
     out_grad, gen_logs = jax.grad(gen_loss, has_aux=True)(
       out, disc, target, mask
     )
     (gen_grads,) = pull_back(out_grad)
-    gen = player.move(
-      state.gen, gen_tx, gen_grads, gen_stats, axis_name=axis_name
-    )
+    loss = gen_logs['gen/rec'] + gen_logs['gen/adv']
+    gen = move(state.gen, gen_tx, gen_grads, gen_stats, loss=loss)
     logs = player.mean_over(gen_logs | disc_logs, axis_name)
     return GanState(state.step + 1, gen, disc), logs
 

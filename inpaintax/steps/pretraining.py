@@ -138,7 +138,12 @@ def make_stage_step(
     )
     grads, metrics = jax.grad(loss, has_aux=True)(gen.params, sample)
     gen = player.move(
-      gen._replace(opt=opt), tx, grads, gen.stats, axis_name=axis_name
+      gen._replace(opt=opt),
+      tx,
+      grads,
+      gen.stats,
+      loss=metrics['loss'],
+      axis_name=axis_name,
     )
     metrics = player.mean_over(metrics, axis_name)
     return SupervisedState(state.step + 1, gen), metrics
@@ -183,7 +188,9 @@ def make_stage_round(loss: Loss, *, iterations: int) -> Step:
     start = state.gen.params, tx.init(state.gen.params)
     (params, _), _ = jax.lax.scan(one, start, length=iterations)
     _, metrics = loss(params, sample)
-    gen = state.gen._replace(params=params)
+    gen = player.unless_broken(
+      state.gen, lambda gen: gen._replace(params=params), (metrics, params)
+    )
     return SupervisedState(state.step + iterations, gen), metrics
 
   return step

@@ -83,7 +83,9 @@ def make_supervised_step(
 
     grad = jax.value_and_grad(loss, has_aux=True)
     (value, stats), grads = grad(state.gen.params)
-    gen = player.move(state.gen, tx, grads, stats, axis_name=axis_name)
+    gen = player.move(
+      state.gen, tx, grads, stats, loss=value, axis_name=axis_name
+    )
     metrics = player.mean_over({'gen/rec': value}, axis_name)
     return SupervisedState(state.step + 1, gen), metrics
 

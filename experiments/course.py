@@ -1,0 +1,257 @@
+"""The course of a training run: begin or go on, save, tell, stop."""
+
+import pathlib
+import sys
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from absl import flags
+
+from experiments import interruption, profiling, program, resources, training
+
+_RESTART = flags.DEFINE_bool(
+  'restart',
+  False,
+  'Begin anew in a workdir that has checkpoints; those are kept, under another'
+  ' name.',
+)
+# Updates in a row that may be left out because they are not finite.
+_SKIPS = 10
+# Lines of metrics in a row after which a discriminator that errs no more has
+# won.
+_WON = 20
+
+
+class Run(NamedTuple):
+  """One training run, as a program hands it to `train`.
+
+  Attributes:
+    record: plain JSON that describes the model, saved with each checkpoint.
+    init: `(new) -> state` on the default device; new: whether it is to be
+      trained, and not only says what a checkpoint looks like.
+    look: `(step, state, log) -> None`, at each --image_every; or None.
+  """
+
+  record: dict[str, Any]
+  init: Callable[[bool], Any]
+  look: Callable[[int, Any, Any], None] | None
+
+
+def train(
+  run: Run, compiled: Any, stream: Any, *, example: Any = None, updates: int = 1
+) -> None:
+  """Trains, or goes on training, until --steps.
+
+  Args:
+    run: the model and its state.
+    compiled: the step.
+    stream: what it is given, one after the other; with `get_state` and
+      `set_state`.
+    example: shape and type of that, to compile the step ahead.
+    updates: that one call of the step makes.
+
+  Raises:
+    Interrupted: a signal asked to end; the last step is saved.
+    DivergedError: too many updates in a row were not finite, or the state.
+    ResourceError: memory or disk do not suffice.
+    CheckpointError: there are checkpoints, but all are damaged.
+    InputError: the workdir is another model's, or in use.
+  """
+  from inpaintax import checkpoints, logs, loop
+
+  workdir, steps = training.WORKDIR.value, training.STEPS.value
+  batch_size = training.BATCH_SIZE.value
+  with (
+    checkpoints.Checkpoints(workdir) as saver,
+    interruption.Requests() as requests,
+  ):
+    if _RESTART.value:
+      _begin_anew(saver, workdir)
+    state = compiled.place_state(run.init(saver.latest() is None))
+    saved = saver.restore(state, record=run.record)
+    if saved is not None:
+      state = saved.state
+      stream.set_state(saved.position)
+    step = int(state.step)
+    if step >= steps:
+      print(f'{workdir} is already at step {step} of {steps}.')
+      return
+    compiled, needed = compiled.ahead(state, example)
+    fixed = checkpoints.bytes_of(state)
+    resources.check_memory(needed, fixed, batch_size)
+    resources.warn_of_disk(workdir, state)
+    # Only now: flags that were refused are not those of the run.
+    _write_flags(step)
+    feed = _Feed(stream)
+    with logs.Log(
+      workdir, step=step, steps=steps, batch_size=batch_size
+    ) as log:
+      tracer = profiling.Tracer(workdir)
+      save = _saving(saver, run.record, stream)
+      loop.fit(
+        state,
+        compiled,
+        feed,
+        start=step,
+        steps=steps,
+        updates=updates,
+        hooks=[
+          lambda step, state, metrics: tracer.tick(metrics),
+          loop.every(
+            training.LOG_EVERY.value, _telling(log, saver, feed), last=steps
+          ),
+          loop.every(training.CHECKPOINT_EVERY.value, save, last=steps),
+          *_looking(run.look, log),
+          _obeying(requests, saver, save),
+        ],
+      )
+      tracer.close()
+
+
+class _Feed:
+  """A stream that remembers the last that it gave."""
+
+  def __init__(self, stream):
+    self._stream = stream
+    self.last = None
+
+  def __iter__(self):
+    return self
+
+  def __next__(self):
+    self.last = next(self._stream)
+    return self.last
+
+
+def _begin_anew(saver, workdir):
+  """Sets aside what a run before has left."""
+  from inpaintax.checkpoints import folder
+
+  saver.set_aside_all('before_restart')
+  metrics = pathlib.Path(workdir) / 'metrics.jsonl'
+  if metrics.exists():
+    folder.set_aside(metrics, 'before_restart')
+
+
+def _saving(saver, record, stream):
+  """A hook that saves."""
+
+  def save(step, state, _):
+    saver.save(step, state, record=record, position=stream.get_state())
+
+  return save
+
+
+def _looking(look, log):
+  """The hooks that look at the validation data."""
+  from inpaintax import loop
+
+  if look is None:
+    return []
+  interval, last = training.IMAGE_EVERY.value, training.STEPS.value
+  hook = lambda step, state, _: look(step, state, log)
+  return [loop.every(interval, hook, last=last)]
+
+
+def _telling(log, saver, feed):
+  """A hook that writes metrics, and ends a run that gets nowhere."""
+  from inpaintax import loop
+  from inpaintax.errors import DivergedError
+
+  won = 0
+
+  def tell(step, state, metrics):
+    nonlocal won
+    skipped = {
+      f'{name}/skipped': player.skipped
+      for name, player in state._asdict().items()
+      if name != 'step'
+    }
+    log.write(step, metrics | skipped)
+    log.say(step, metrics | {n: v for n, v in skipped.items() if v})
+    try:
+      loop.check_progress(step, state, metrics, skips=_SKIPS)
+    except DivergedError as error:
+      dump = _dump(step, metrics, feed.last)
+      raise DivergedError(
+        f'{error} The last good checkpoint: {saver.latest() or "none"}; what'
+        f' was seen last: {dump}.'
+      ) from error
+    won = won + 1 if _has_won(metrics) else 0
+    if won == _WON:
+      print(
+        f'inpaintax: warning: D has told all real from all filled images for'
+        f' {won} lines of metrics: G learns nothing more from it. Lower'
+        ' --disc_lr, or raise --adversarial_weight.',
+        file=sys.stderr,
+        flush=True,
+      )
+
+  return tell
+
+
+def _has_won(metrics):
+  """Whether a discriminator makes no mistakes."""
+  fake, real = metrics.get('disc/fake'), metrics.get('disc/real')
+  return fake is not None and fake <= 0 and real >= 1
+
+
+def _obeying(requests, saver, save):
+  """A hook that does what signals ask for, and tells of failed saves."""
+
+  def obey(step, state, metrics):
+    saver.check()
+    if requests.stop is None and not requests.save:
+      return
+    requests.save = False
+    save(step, state, metrics)
+    saver.wait()
+    message = f'saved step {step}'
+    if requests.stop is not None:
+      raise interruption.Interrupted(
+        requests.stop, f'{message}; rerun the same command to go on.'
+      )
+    print(f'inpaintax: {message}.', file=sys.stderr, flush=True)
+
+  return obey
+
+
+def _dump(step, metrics, batch):
+  """Writes what a run ended with; says where."""
+  import numpy as np
+
+  path = pathlib.Path(training.WORKDIR.value) / f'diverged_step_{step}.npz'
+  arrays = {name.replace('/', '_'): value for name, value in metrics.items()}
+  if hasattr(batch, 'shape'):
+    arrays['batch'] = batch
+  np.savez(path, step=step, seed=training.SEED.value, **arrays)
+  return path
+
+
+def _write_flags(step):
+  """Writes flags.txt; what it said up to now stays, under another name."""
+  path = pathlib.Path(training.WORKDIR.value) / 'flags.txt'
+  new = _flags_text()
+  old = path.read_text() if path.exists() else new
+  changed = sorted(set(new.splitlines()) - set(old.splitlines()))
+  if old != new:
+    kept = path.with_name(f'flags_until_{step}.txt')
+    path.rename(kept)
+    print(
+      f'Going on from step {step} with other flags than before, which are now'
+      f' in {kept.name}: {" ".join(changed)}',
+      flush=True,
+    )
+  path.write_text(new)
+
+
+def _flags_text():
+  """All flags of the programs, as a file that replays the run."""
+  given = [
+    flag
+    for flag in program.own_flags()
+    # Once is enough.
+    if flag.value is not None and flag.name != _RESTART.name
+  ]
+  lines = [flag.serialize() for flag in given]
+  return '\n'.join(line for line in lines if line) + '\n'

@@ -1,0 +1,99 @@
+"""What a state must be like, to be saved or gone on from."""
+
+import os
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from inpaintax.errors import DivergedError, InputError
+
+
+def bytes_of(state: Any) -> int:
+  """How large a state is.
+
+  Args:
+    state: tree of arrays, or of their shapes.
+
+  Returns:
+    Bytes, and about those of its checkpoint.
+  """
+  return sum(
+    int(np.prod(x.shape)) * x.dtype.itemsize for x in jax.tree.leaves(state)
+  )
+
+
+def check_same_model(
+  place: str | os.PathLike[str],
+  found: dict[str, Any],
+  wanted: dict[str, Any],
+) -> None:
+  """Refuses a checkpoint of another model.
+
+  Args:
+    place: where it was found, for the message.
+    found: its record.
+    wanted: what must be in it; it may say more.
+
+  Raises:
+    InputError: they differ; the message says in what.
+  """
+  for name, value in wanted.items():
+    if found.get(name) != value:
+      raise InputError(
+        f'{place} holds another model: its {name} is {found.get(name)}, wanted'
+        f' is {value}: give another --workdir, or the flags in its flags.txt.'
+      )
+
+
+def check_finite(step: int, state: Any) -> None:
+  """Refuses a state with which nobody could go on.
+
+  Args:
+    step: updates done, for the message.
+    state: tree of arrays.
+
+  Raises:
+    DivergedError: a number in it is not finite; the message says in what.
+  """
+  leaves = [
+    (path, leaf)
+    for path, leaf in jax.tree_util.tree_leaves_with_path(state)
+    if jnp.issubdtype(leaf.dtype, jnp.inexact)
+  ]
+  finite = jax.device_get(_finite([leaf for _, leaf in leaves]))
+  for (path, _), fine in zip(leaves, finite, strict=True):
+    if not fine:
+      name = jax.tree_util.keystr(path, simple=True, separator='/')
+      raise DivergedError(
+        f'{name} is not finite at step {step}, which is not saved: lower the'
+        ' learning rate.'
+      )
+
+
+@jax.jit
+def _finite(leaves: list[jax.Array]) -> list[jax.Array]:
+  return [jnp.isfinite(leaf).all() for leaf in leaves]
+
+
+def check_types(found: Any, like: Any) -> None:
+  """Orbax casts a saved array to the type that it is asked for, silently.
+
+  Args:
+    found: tree of what is saved, with a `dtype` each.
+    like: tree of what is wanted, likewise.
+
+  Raises:
+    ValueError: a type differs; the message says of what.
+  """
+  leaves = lambda tree: {
+    jax.tree_util.keystr(path, simple=True, separator='/'): leaf
+    for path, leaf in jax.tree_util.tree_leaves_with_path(tree)
+  }
+  there = leaves(found)
+  for name, leaf in leaves(like).items():
+    if name in there and there[name].dtype != leaf.dtype:
+      raise ValueError(
+        f'{name} is of type {there[name].dtype}, wanted is {leaf.dtype}.'
+      )

@@ -1,0 +1,137 @@
+"""What ends a training run from outside, and how it goes on."""
+
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+TINY = (
+  '--size=16',
+  '--load_size=40',
+  '--width=4',
+  '--residual_blocks=1',
+  '--model=residual',
+  '--overlap=1',
+  '--adversarial_weight=0',
+  '--batch_size=4',
+  '--log_every=1',
+  '--steps=1000000',
+)
+SSDA = (
+  f'--flagfile={pathlib.Path(__file__).with_name("ssda_tiny.flags")}',
+  '--steps=1000000',
+  '--pretrain=0',
+)
+PROGRAMS = {'context_encoder': TINY, 'ssda': SSDA}
+
+
+def start(name, workdir, *args):
+  """A run that has made a few steps."""
+  flags = [*PROGRAMS[name], '--checkpoint_every=1000000']
+  process = subprocess.Popen(
+    [sys.executable, '-m', f'experiments.{name}', *flags, *args]
+    + [f'--workdir={workdir}'],
+    stdout=subprocess.PIPE,
+    stderr=subprocess.PIPE,
+    text=True,
+    env=os.environ,
+  )
+  for line in process.stdout:
+    if line.startswith('step '):
+      return process
+  pytest.fail(process.communicate()[1])
+
+
+def end(process, timeout=60):
+  """(return code, last line on stderr)."""
+  _, said = process.communicate(timeout=timeout)
+  assert 'Traceback' not in said, said
+  return process.returncode, said.strip().splitlines()[-1]
+
+
+def steps(workdir):
+  folder = workdir / 'checkpoints'
+  return sorted(int(p.name) for p in folder.iterdir() if p.name.isdigit())
+
+
+@pytest.mark.parametrize('name', PROGRAMS)
+@pytest.mark.parametrize(
+  ('number', 'code'), [(signal.SIGTERM, 143), (signal.SIGINT, 130)]
+)
+def test_a_signal_saves_the_step_and_ends(tmp_path, name, number, code):
+  process = start(name, tmp_path)
+  process.send_signal(number)
+  returned, said = end(process)
+  assert returned == code
+  (step,) = steps(tmp_path)
+  assert said == (
+    f'inpaintax: saved step {step}; rerun the same command to go on.'
+  )
+  assert not (tmp_path / 'lock').exists()
+
+
+def test_sigusr1_saves_and_goes_on(tmp_path):
+  process = start('context_encoder', tmp_path)
+  process.send_signal(signal.SIGUSR1)
+  until = time.monotonic() + 60
+  while not (tmp_path / 'checkpoints').is_dir() or not steps(tmp_path):
+    assert time.monotonic() < until and process.poll() is None
+    time.sleep(0.05)
+  (first,) = steps(tmp_path)
+  process.send_signal(signal.SIGTERM)
+  assert end(process)[0] == 143
+  assert steps(tmp_path)[0] == first < steps(tmp_path)[1]
+
+
+# The step hangs, as it does where a device does.
+_HANGING = """
+import sys, time
+from experiments import context_encoder, program
+from inpaintax import loop
+check = loop.check_progress
+def hang(step, *args, **options):
+  print('hangs', flush=True)
+  time.sleep(100)
+loop.check_progress = hang
+program.run(context_encoder.main)
+"""
+
+
+def test_a_second_signal_ends_at_once(tmp_path):
+  process = subprocess.Popen(
+    [sys.executable, '-c', _HANGING, *TINY, f'--workdir={tmp_path}'],
+    stdout=subprocess.PIPE,
+    stderr=subprocess.PIPE,
+    text=True,
+  )
+  while process.stdout.readline() != 'hangs\n':
+    assert process.poll() is None, process.communicate()[1]
+  process.send_signal(signal.SIGTERM)
+  said = process.stderr.readline()
+  assert 'SIGTERM: ends after this step' in said
+  process.send_signal(signal.SIGTERM)
+  code, said = end(process, timeout=10)
+  assert code == 143 and 'ended at once' in said
+  assert not steps(tmp_path)
+
+
+def test_two_programs_on_one_workdir(tmp_path):
+  process = start('context_encoder', tmp_path)
+  other = subprocess.run(
+    [sys.executable, '-m', 'experiments.context_encoder', *TINY]
+    + [f'--workdir={tmp_path}'],
+    capture_output=True,
+    text=True,
+    check=False,
+  )
+  process.kill()
+  process.communicate()
+  assert other.returncode == 2
+  last = other.stderr.strip().splitlines()[-1]
+  assert last.startswith(
+    f'inpaintax: {tmp_path} is in use by pid {process.pid}'
+  )

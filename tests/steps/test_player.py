@@ -1,0 +1,98 @@
+"""What a player does with numbers that are not finite."""
+
+import chex
+import jax
+import numpy as np
+import optax
+import pytest
+from jax import numpy as jnp
+
+from inpaintax.losses import reconstruction
+from inpaintax.losses.adversarial import ADVERSARIAL
+from inpaintax.models.context_encoder import (
+  ContextDiscriminator,
+  ContextGenerator,
+)
+from inpaintax.steps import gan, player
+from inpaintax.types import Sample
+
+TX = optax.adam(0.1)
+
+
+def make():
+  params = {'w': jnp.arange(6.0).reshape(2, 3), 'b': jnp.ones(3)}
+  none = jnp.int32(0)
+  return player.Player(
+    params, {'mean': jnp.ones(3)}, TX.init(params), none, none
+  )
+
+
+@jax.jit
+def move(before, grads, stats, loss):
+  return player.move(before, TX, grads, stats, loss=loss, axis_name=None)
+
+
+def grads(value=1.0):
+  return {'w': jnp.ones((2, 3)).at[1, 2].set(value), 'b': jnp.ones(3)}
+
+
+STATS = {'mean': jnp.full(3, 2.0)}
+
+
+@pytest.mark.parametrize('value', [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize('where', ['gradient', 'loss'])
+def test_an_update_that_is_not_finite_is_left_out_and_counted(value, where):
+  before = make()
+  broken = (grads(value), STATS, jnp.float32(1))
+  if where == 'loss':
+    broken = (grads(), STATS, jnp.float32(value))
+  after = move(move(before, *broken), *broken)
+  chex.assert_trees_all_equal(after[:3], before[:3])
+  assert (after.skipped, after.streak) == (2, 2)
+  # The next is as if it had been the first; the streak is over.
+  fine = (grads(), STATS, jnp.float32(1))
+  then, only = move(after, *fine), move(before, *fine)
+  chex.assert_trees_all_equal(then[:3], only[:3])
+  assert (then.skipped, then.streak) == (2, 0)
+  assert (only.skipped, only.streak) == (0, 0)
+
+
+def test_a_finite_one_is_the_optimisers():
+  before = make()
+  after = move(before, grads(), STATS, jnp.float32(1))
+  updates, opt = TX.update(grads(), before.opt, before.params)
+  expected = optax.apply_updates(before.params, updates)
+  chex.assert_trees_all_close(after.params, expected, atol=1e-7)
+  chex.assert_trees_all_close(after.opt, opt, atol=1e-7)
+  chex.assert_trees_all_equal(after.stats, STATS)
+
+
+def test_a_pixel_that_is_nan_moves_neither_player_nor_statistics():
+  nets = (
+    ContextGenerator((8, 16), (16,), bottleneck_width=20),
+    ContextDiscriminator((8, 16)),
+  )
+  image = jax.ShapeDtypeStruct((1, 16, 16, 3), jnp.float32)
+  state = gan.init_gan(jax.random.key(0), *nets, TX, TX, image=image)
+  step = jax.jit(
+    gan.make_gan_step(
+      *nets,
+      TX,
+      TX,
+      reconstruction=reconstruction.masked_l2,
+      form=ADVERSARIAL['bce'],
+    )
+  )
+  target = jax.random.uniform(jax.random.key(0), (4, 16, 16, 3), minval=-1)
+  mask = jnp.zeros((4, 16, 16, 1)).at[:, 6:10, 6:10].set(1.0)
+  good = Sample(target * (1 - mask), target, mask)
+  bad = good._replace(observed=good.observed.at[2, 0, 0, 1].set(np.nan))
+  after, metrics = step(state, bad)
+  assert not np.isfinite(metrics['gen/rec'])
+  for old, new in ((state.gen, after.gen), (state.disc, after.disc)):
+    chex.assert_trees_all_equal(new[:3], old[:3])
+    assert (new.skipped, new.streak) == (1, 1)
+  assert after.step == 1
+  later, metrics = step(after, good)
+  assert np.isfinite(list(map(float, metrics.values()))).all()
+  assert (later.gen.skipped, later.gen.streak, later.step) == (1, 0, 2)
