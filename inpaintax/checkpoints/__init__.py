@@ -238,7 +238,10 @@ class Checkpoints:
     except Exception as error:
       raise self._not_saved(step, size, error) from error
     for old in folders.steps(self._folder)[: -self._keep]:
-      shutil.rmtree(self._folder / str(old), ignore_errors=True)
+      # At no time is there half a step under its name.
+      going = folders.part(self._folder, old)
+      (self._folder / str(old)).rename(going)
+      shutil.rmtree(going, ignore_errors=True)
 
   def _not_saved(self, step: int, size: int, error: Exception) -> ResourceError:
     folders.remove_parts(self._folder)
