@@ -16,7 +16,7 @@ QUICK_SSDA := runs/quickstart_ssda
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help quickstart quickstart-ssda test check lint types doctest docs
+.PHONY: help quickstart quickstart-ssda test test-faults check lint types doctest docs
 .PHONY: check-wheel format constraints clean
 
 help: ## Lists the targets.
@@ -58,6 +58,9 @@ quickstart-ssda: $(STAMP) ## Trains a denoiser for a minute, compares it.
 
 test: $(STAMP) ## Runs the tests.
 	$(BIN)/python -m pytest
+
+test-faults: $(STAMP) ## Kills, damage and bad input, for an hour.
+	$(BIN)/python -m pytest tests/faults
 
 check: lint types test doctest docs check-wheel ## Everything below and test.
 

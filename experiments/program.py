@@ -12,6 +12,7 @@ import math
 import os
 import sys
 import traceback
+import warnings
 from collections.abc import Callable, Iterable, Sequence
 
 from absl import app, flags, logging
@@ -54,6 +55,8 @@ def run(main: Callable[..., None], *, commands: Sequence[str] = ()) -> None:
       # And what it raises is told by us, in one line.
       ours = lambda record: 'orbax' not in record.pathname
       logging.get_absl_logger().addFilter(ours)
+      # Too many pixels are an error of ours.
+      warnings.filterwarnings('ignore', 'Image size .* exceeds limit')
       # Where a write fails, TensorStore's threads have much to say too.
       sys.unraisablehook = lambda _: None
     try:
