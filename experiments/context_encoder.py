@@ -26,6 +26,26 @@ from experiments import (
 _LOAD_SIZE = flags.DEFINE_integer(
   'load_size', None, 'Short side to resize to before the crop; none: as it is.'
 )
+_SHIFT = flags.DEFINE_integer(
+  'shift',
+  0,
+  'Most pixels by which training images are shifted, their borders mirrored.',
+  lower_bound=0,
+)
+_SHIFT_SHARE = flags.DEFINE_float(
+  'shift_share',
+  1.0,
+  'Share of the training images that are shifted.',
+  lower_bound=0.0,
+  upper_bound=1.0,
+)
+_COLOR_SHARE = flags.DEFINE_float(
+  'color_share',
+  0.0,
+  'Share of the training images that get other colours.',
+  lower_bound=0.0,
+  upper_bound=1.0,
+)
 _FILL = flags.DEFINE_enum(
   'fill',
   'imagenet',
@@ -89,9 +109,18 @@ def _corruption(masker, fill):
   import jax.numpy as jnp
 
   from inpaintax.corruptions import masks
+  from inpaintax.data.augment import augment
   from inpaintax.types import Sample
 
   def corrupt(keys, images):
+    if _SHIFT.value or _COLOR_SHARE.value:
+      images = augment(
+        keys,
+        images,
+        shift=_SHIFT.value,
+        shift_share=_SHIFT_SHARE.value,
+        color_share=_COLOR_SHARE.value,
+      )
     mask = masker(keys, images.shape[1:3])
     return Sample(masks.apply(images, mask, jnp.array(fill)), images, mask)
 
@@ -197,6 +226,8 @@ def main():
   size, load_size = networks.SIZE.value, _LOAD_SIZE.value
   if load_size is not None and load_size < size:
     raise InputError(f'--load_size={load_size} is below --size={size}.')
+  if _SHIFT.value >= size:
+    raise InputError(f'--shift={_SHIFT.value} is not below --size={size}.')
   source = training.open_source(training.DATA.value)
   val_source = training.open_source(training.VAL_DATA.value)
   workdir = training.check_workdir()
