@@ -15,6 +15,7 @@ import functools
 from absl import flags
 
 from experiments import (
+  cluster,
   course,
   holes,
   networks,
@@ -222,6 +223,7 @@ def main():
   from inpaintax.data import sources
   from inpaintax.errors import InputError
 
+  cluster.join()
   networks.check()
   size, load_size = networks.SIZE.value, _LOAD_SIZE.value
   if load_size is not None and load_size < size:

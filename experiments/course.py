@@ -7,7 +7,14 @@ from typing import Any, NamedTuple
 
 from absl import flags
 
-from experiments import interruption, profiling, program, resources, training
+from experiments import (
+  cluster,
+  interruption,
+  profiling,
+  program,
+  resources,
+  training,
+)
 
 _RESTART = flags.DEFINE_bool(
   'restart',
@@ -20,6 +27,8 @@ _SKIPS = 10
 # Lines of metrics in a row after which a discriminator that errs no more has
 # won.
 _WON = 20
+# Calls of the step after which several processes ask each other for signals.
+_AGREE_EVERY = 10
 
 
 class Run(NamedTuple):
@@ -57,8 +66,11 @@ def train(
     CheckpointError: there are checkpoints, but all are damaged.
     InputError: the workdir is another model's, or in use.
   """
+  import jax
+
   from inpaintax import checkpoints, logs, loop
 
+  first = jax.process_index() == 0
   workdir, steps = training.WORKDIR.value, training.STEPS.value
   batch_size = training.BATCH_SIZE.value
   with (
@@ -66,7 +78,7 @@ def train(
     interruption.Requests() as requests,
   ):
     if _RESTART.value:
-      _begin_anew(saver, workdir)
+      _begin_anew(saver, workdir, first)
     state = compiled.place_state(run.init(saver.latest() is None))
     saved = saver.restore(state, record=run.record)
     if saved is not None:
@@ -79,13 +91,15 @@ def train(
     compiled, needed = compiled.ahead(state, example)
     fixed = checkpoints.bytes_of(state)
     resources.check_memory(needed, fixed, batch_size)
-    resources.warn_of_disk(workdir, state)
-    # Only now: flags that were refused are not those of the run.
-    _write_flags(step)
+    if first:
+      resources.warn_of_disk(workdir, state)
+      # Only now: flags that were refused are not those of the run.
+      _write_flags(step)
     feed = _Feed(stream)
-    with logs.Log(
-      workdir, step=step, steps=steps, batch_size=batch_size
-    ) as log:
+    log: logs.Log | logs.Silence = logs.Silence()
+    if first:
+      log = logs.Log(workdir, step=step, steps=steps, batch_size=batch_size)
+    with log:
       tracer = profiling.Tracer(workdir)
       save = _saving(saver, run.record, stream)
       loop.fit(
@@ -101,7 +115,7 @@ def train(
             training.LOG_EVERY.value, _telling(log, saver, feed), last=steps
           ),
           loop.every(training.CHECKPOINT_EVERY.value, save, last=steps),
-          *_looking(run.look, log),
+          *_looking(run.look if first else None, log),
           _obeying(requests, saver, save),
         ],
       )
@@ -123,13 +137,13 @@ class _Feed:
     return self.last
 
 
-def _begin_anew(saver, workdir):
+def _begin_anew(saver, workdir, first):
   """Sets aside what a run before has left."""
   from inpaintax.checkpoints import folder
 
   saver.set_aside_all('before_restart')
   metrics = pathlib.Path(workdir) / 'metrics.jsonl'
-  if metrics.exists():
+  if first and metrics.exists():
     folder.set_aside(metrics, 'before_restart')
 
 
@@ -148,8 +162,16 @@ def _looking(look, log):
 
   if look is None:
     return []
+  import jax
+
   interval, last = training.IMAGE_EVERY.value, training.STEPS.value
-  hook = lambda step, state, _: look(step, state, log)
+
+  def hook(step, state, _):
+    # One process looks: its own copy.
+    if jax.process_count() > 1:
+      state = jax.device_get(state)
+    look(step, state, log)
+
   return [loop.every(interval, hook, last=last)]
 
 
@@ -198,18 +220,26 @@ def _has_won(metrics):
 
 def _obeying(requests, saver, save):
   """A hook that does what signals ask for, and tells of failed saves."""
+  import jax
+
+  calls = 0
 
   def obey(step, state, metrics):
+    nonlocal calls
+    calls += 1
     saver.check()
-    if requests.stop is None and not requests.save:
+    if calls % _AGREE_EVERY and jax.process_count() > 1:
+      return
+    stop = cluster.any_of(requests.stop or 0)
+    if not stop and not cluster.any_of(requests.save):
       return
     requests.save = False
     save(step, state, metrics)
     saver.wait()
     message = f'saved step {step}'
-    if requests.stop is not None:
+    if stop:
       raise interruption.Interrupted(
-        requests.stop, f'{message}; rerun the same command to go on.'
+        stop, f'{message}; rerun the same command to go on.'
       )
     print(f'inpaintax: {message}.', file=sys.stderr, flush=True)
 

@@ -14,6 +14,7 @@ networks".
 from absl import flags
 
 from experiments import (
+  cluster,
   course,
   denoisers,
   program,
@@ -259,6 +260,7 @@ def main():
   """Reads the data, builds the run, trains."""
   from inpaintax import models
 
+  cluster.join()
   _check()
   side = denoisers.SIDE.value
   source = training.open_source(training.DATA.value, least=side)

@@ -7,6 +7,8 @@ from typing import Any
 
 from absl import flags
 
+from experiments import cluster
+
 WORKDIR = flags.DEFINE_string(
   'workdir',
   None,
@@ -116,7 +118,9 @@ def open_source(spec: str | None, *, least: int = 1) -> Any:
   source = sources.open_source(spec)
   if _STRICT_DATA.value:
     return source
-  listing = os.path.join(WORKDIR.value, 'bad_files.txt')
+  number = cluster.PROCESS.value
+  name = f'bad_files_{number}.txt' if number else 'bad_files.txt'
+  listing = os.path.join(WORKDIR.value, name)
   return forgiving.Forgiving(source, listing, least=least)
 
 
@@ -168,6 +172,8 @@ def on_images(
   Returns:
     (the compiled step, the stream of batches).
   """
+  import jax
+
   from inpaintax.data import batches
   from inpaintax.steps import compile as compiling
 
@@ -181,6 +187,7 @@ def on_images(
     size=size,
     seed=SEED.value,
     load_size=load_size,
+    shard=(jax.process_index(), jax.process_count()),
   )
   return compiled, stream
 
@@ -220,8 +227,10 @@ def devices() -> int:
 
   from inpaintax.errors import InputError
 
-  count, batch_size = jax.local_device_count(), BATCH_SIZE.value
-  if PARALLEL.value == 'auto':
+  count, batch_size = jax.device_count(), BATCH_SIZE.value
+  if jax.process_count() > 1 and PARALLEL.value == 'pmap':
+    raise InputError('--parallel=pmap is for one process: use auto or jit.')
+  if PARALLEL.value == 'auto' and jax.process_count() == 1:
     return math.gcd(count, batch_size)
   if batch_size % count:
     raise InputError(

@@ -118,6 +118,25 @@ class Log:
     sys.stdout.flush()
 
 
+class Silence:
+  """A log that writes nothing: of all processes of a training but the first."""
+
+  def __enter__(self) -> 'Silence':
+    return self
+
+  def __exit__(self, *_: object) -> None:
+    pass
+
+  def write(self, step: int, values: dict[str, float]) -> None:
+    """As `Log.write`."""
+
+  def image(self, step: int, name: str, image: np.ndarray) -> None:
+    """As `Log.image`."""
+
+  def say(self, step: int, values: dict[str, float]) -> None:
+    """As `Log.say`."""
+
+
 def _keep_until(path: pathlib.Path, step: int) -> None:
   """Drops the lines of steps after `step`, and a torn last one."""
   if not path.exists():

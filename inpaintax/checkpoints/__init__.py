@@ -14,8 +14,10 @@ import shutil
 from typing import Any, NamedTuple
 
 import jax
+import numpy as np
 import orbax.checkpoint as ocp
 from absl import logging
+from jax.experimental import multihost_utils
 
 from inpaintax.checkpoints import folder as folders
 from inpaintax.checkpoints import manifest
@@ -73,8 +75,12 @@ class Checkpoints:
         f'{workdir}: the path of a workdir must not have square brackets.'
       )
     self._folder.mkdir(parents=True, exist_ok=True)
-    self._lock = Lock(workdir)
-    folders.remove_parts(self._folder)
+    # Of several processes that train together, the first moves files.
+    self._first = jax.process_index() == 0
+    self._lock = Lock(workdir) if self._first else None
+    if self._first:
+      folders.remove_parts(self._folder)
+    self._latest = _agreed(self._on_disk())
     self._keep = keep
     self._checkpointer = ocp.AsyncCheckpointer(_handler())
     self._thread = concurrent.futures.ThreadPoolExecutor(1)
@@ -94,7 +100,8 @@ class Checkpoints:
     finally:
       self._checkpointer.close()
       self._thread.shutdown()
-      self._lock.release()
+      if self._lock is not None:
+        self._lock.release()
 
   def latest(self) -> int | None:
     """The newest step, not yet verified.
@@ -102,6 +109,9 @@ class Checkpoints:
     Returns:
       Updates done, or None for a new run.
     """
+    return self._latest
+
+  def _on_disk(self) -> int | None:
     found = folders.steps(self._folder)
     return found[-1] if found else None
 
@@ -109,6 +119,8 @@ class Checkpoints:
     self, step: int, state: Any, *, record: dict[str, Any], position: Any
   ) -> None:
     """Saves a step; one that is there already is left alone.
+
+    Of several processes that train together, all save at the same step.
 
     Args:
       step: updates done.
@@ -122,7 +134,7 @@ class Checkpoints:
         ones are intact, and the next can be saved.
     """
     self.wait()
-    if step == self.latest():
+    if step == self._latest:
       return
     check_finite(step, state)
     part, size = folders.part(self._folder, step), bytes_of(state)
@@ -138,6 +150,7 @@ class Checkpoints:
     except Exception as error:
       raise self._not_saved(step, size, error) from error
     self._writing = self._thread.submit(self._finish, step, part, size)
+    self._latest = step
 
   def set_aside_all(self, ending: str) -> None:
     """Renames the folder with all it holds, and begins an empty one.
@@ -145,9 +158,10 @@ class Checkpoints:
     Args:
       ending: added to its name.
     """
-    if any(self._folder.iterdir()):
+    if self._first and any(self._folder.iterdir()):
       folders.set_aside(self._folder, ending)
       self._folder.mkdir()
+    self._latest = None
 
   def check(self) -> None:
     """Tells of a save that has failed; waits for nothing.
@@ -165,8 +179,13 @@ class Checkpoints:
       ResourceError: it could not be written.
     """
     writing, self._writing = self._writing, None
-    if writing is not None:
+    if writing is None:
+      return
+    try:
       writing.result()
+    except ResourceError:
+      self._latest = self._on_disk()
+      raise
 
   def restore(self, state: Any, *, record: dict[str, Any]) -> Saved | None:
     """Restores the newest step that is undamaged.
@@ -185,11 +204,14 @@ class Checkpoints:
       InputError: it is of another model; the message says in what.
     """
     step, faults = folders.newest_sound(self._folder)
+    # What the first process goes on from; it moves nothing before all know.
+    step = _agreed(step)
     if step is None:
       if faults or any(self._folder.glob('*.corrupt*')):
         raise folders.none_sound(self._folder, faults)
       return None
-    for number, fault in faults.items():
+    self._latest = step
+    for number, fault in faults.items() if self._first else ():
       kept = folders.set_aside(self._folder / str(number), 'corrupt')
       logging.warning(
         'checkpoint %d in %s is damaged: %s: set aside as %s; going on from'
@@ -230,6 +252,8 @@ class Checkpoints:
     """What makes of written files a step; in the background."""
     try:
       self._checkpointer.wait_until_finished()
+      if not self._first:
+        return
       manifest.write(part)
       place = self._folder / str(step)
       if place.exists():
@@ -259,6 +283,15 @@ class Checkpoints:
       f'checkpoint {step} in {self._folder} not saved: {reason}. Older ones are'
       ' intact; the same command goes on from them.'
     )
+
+
+def _agreed(step: int | None) -> int | None:
+  """The first process's value, of several that train together."""
+  if jax.process_count() == 1:
+    return step
+  value = np.int32(-1 if step is None else step)
+  first = int(multihost_utils.broadcast_one_to_all(value))
+  return None if first < 0 else first
 
 
 def _handler() -> ocp.CompositeCheckpointHandler:

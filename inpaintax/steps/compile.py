@@ -26,8 +26,10 @@ class Compiled(NamedTuple):
   Attributes:
     step: `(state, batch) -> (state, metrics)`; the state given may be used up
       (it is under jit): do not look at it again.
-    place: a host batch, uint8 `[B, H, W, C]`, to the devices. ValueError if B
-      does not divide by their number. Of `compile_draws`: see there.
+    place: a host batch, uint8 `[B, H, W, C]`, to the devices; of several
+      processes, each gives its own share of the images, in their order.
+      ValueError if B does not divide by their number. Of `compile_draws`: see
+      there.
     place_state: a state to the devices.
     ahead: `(state, host batch or its shape and type) -> (this with its step
       compiled for them, bytes that a call takes on each device)`. Nothing is
@@ -155,7 +157,7 @@ def compile_draws(
     data: tree of arrays that every device gets whole.
     batch_size: samples of an update, over all devices.
     axis_name: None for jit; or the axis that `step` averages over: pmap.
-    devices: how many to use, of the local ones; None: all.
+    devices: how many to use; None: all, of all processes.
 
   Returns:
     The compiled step; its `place` takes anything, and gives it the data.
@@ -169,9 +171,8 @@ def compile_draws(
     raise ValueError(
       f'a batch of {batch_size} does not divide by {len(chosen)} devices.'
     )
-  numbers = jnp.arange(batch_size)
-  if axis_name is not None:
-    numbers = numbers.reshape(len(chosen), -1)
+  share = (-1,) if axis_name is None else (len(chosen), -1)
+  numbers = np.arange(batch_size).reshape(share)
   given = jax.device_put(numbers, split), jax.device_put(data, whole)
   place_state = lambda state: jax.device_put(state, whole)
   if axis_name is None:
@@ -197,7 +198,7 @@ def compile_step(
     step: pure, `(state, batch) -> (state, metrics)`. Under jit it sees the
       global batch; under pmap, its device's part.
     axis_name: None for jit; or the axis that `step` averages over: pmap.
-    devices: how many to use, of the local ones; None: all.
+    devices: how many to use; None: all, of all processes.
 
   Returns:
     The compiled step with its placements.
@@ -209,13 +210,17 @@ def compile_step(
   count = len(chosen)
   place_state = lambda state: jax.device_put(state, whole)
 
+  here = count // jax.process_count()
+
   def place(batch: np.ndarray) -> jax.Array:
-    if len(batch) % count:
+    if len(batch) % here:
       raise ValueError(
-        f'a batch of {len(batch)} does not divide by {count} devices.'
+        f'a batch of {len(batch)} does not divide by {here} devices.'
       )
     if axis_name is not None:
-      batch = batch.reshape(count, -1, *batch.shape[1:])
+      batch = batch.reshape(here, -1, *batch.shape[1:])
+    if here < count:
+      return jax.make_array_from_process_local_data(split, batch)
     return jax.device_put(batch, split)
 
   def shape(batch: Any) -> jax.ShapeDtypeStruct:
@@ -267,10 +272,12 @@ def _devices(
   count: int | None,
 ) -> tuple[list[jax.Device], NamedSharding, NamedSharding]:
   """The devices, and how arrays lie on them whole and split."""
-  count = jax.local_device_count() if count is None else count
-  chosen = jax.local_devices()[:count]
+  count = jax.device_count() if count is None else count
+  chosen = jax.devices()[:count]
   if len(chosen) < count or count < 1:
     raise ValueError(f'{count} devices wanted, {len(chosen)} present.')
+  if jax.process_count() > 1 and count < jax.device_count():
+    raise ValueError('several processes use all of their devices.')
   mesh = jax.make_mesh(
     (count,), (AXIS,), axis_types=(AxisType.Auto,), devices=chosen
   )
