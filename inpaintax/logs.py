@@ -128,13 +128,29 @@ class Silence:
     pass
 
   def write(self, step: int, values: dict[str, float]) -> None:
-    """As `Log.write`."""
+    """Takes what `Log.write` does.
+
+    Args:
+      step: updates done.
+      values: numbers by name.
+    """
 
   def image(self, step: int, name: str, image: np.ndarray) -> None:
-    """As `Log.image`."""
+    """Takes what `Log.image` does.
+
+    Args:
+      step: updates done.
+      name: its title.
+      image: uint8 `[H, W, 3]`.
+    """
 
   def say(self, step: int, values: dict[str, float]) -> None:
-    """As `Log.say`."""
+    """Takes what `Log.say` does.
+
+    Args:
+      step: updates done.
+      values: numbers to show.
+    """
 
 
 def _keep_until(path: pathlib.Path, step: int) -> None:
