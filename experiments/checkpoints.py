@@ -39,8 +39,8 @@ def main(command):
         faults[step] = fault
       line += f' {fault or "good"}'
     print(line, flush=True)
-  for path in sorted(folder.glob('*.corrupt*')):
-    print(f'{path.name:>10} set aside: damaged', flush=True)
+  for name in folders.corrupt(folder):
+    print(f'{name:>10} set aside: damaged', flush=True)
   if not steps:
     raise CheckpointError(f'no checkpoints in {folder}: check --workdir.')
   if len(faults) == len(steps):

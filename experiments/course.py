@@ -1,7 +1,6 @@
 """The course of a training run: begin or go on, save, tell, stop."""
 
 import pathlib
-import sys
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -179,15 +178,15 @@ def _telling(log, saver, feed):
   """A hook that writes metrics, and ends a run that gets nowhere."""
   from inpaintax import loop
   from inpaintax.errors import DivergedError
+  from inpaintax.steps import player
 
   won = 0
 
   def tell(step, state, metrics):
     nonlocal won
     skipped = {
-      f'{name}/skipped': player.skipped
-      for name, player in state._asdict().items()
-      if name != 'step'
+      f'{name}/skipped': one.skipped
+      for name, one in player.players(state).items()
     }
     log.write(step, metrics | skipped)
     log.say(step, metrics | {n: v for n, v in skipped.items() if v})
@@ -201,12 +200,10 @@ def _telling(log, saver, feed):
       ) from error
     won = won + 1 if _has_won(metrics) else 0
     if won == _WON:
-      print(
-        f'inpaintax: warning: D has told all real from all filled images for'
+      program.say(
+        f'warning: D has told all real from all filled images for'
         f' {won} lines of metrics: G learns nothing more from it. Lower'
-        ' --disc_lr, or raise --adversarial_weight.',
-        file=sys.stderr,
-        flush=True,
+        ' --disc_lr, or raise --adversarial_weight.'
       )
 
   return tell
@@ -238,10 +235,10 @@ def _obeying(requests, saver, save):
     saver.wait()
     message = f'saved step {step}'
     if stop:
-      raise interruption.Interrupted(
+      raise program.Interrupted(
         stop, f'{message}; rerun the same command to go on.'
       )
-    print(f'inpaintax: {message}.', file=sys.stderr, flush=True)
+    program.say(f'{message}.')
 
   return obey
 

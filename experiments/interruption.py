@@ -6,28 +6,12 @@ at once. SIGUSR1 asks it to save, and go on.
 
 import os
 import signal
-import sys
 import threading
 from typing import Any
 
+from experiments import program
+
 _STOP = (signal.SIGTERM, signal.SIGINT)
-
-
-class Interrupted(BaseException):
-  """A signal has ended the program; what was to be saved is.
-
-  Not an Exception, so that nothing on the way takes it for a failure.
-  """
-
-  def __init__(self, number: int, message: str):
-    """Says which, and what it means.
-
-    Args:
-      number: of the signal.
-      message: for the user.
-    """
-    super().__init__(message)
-    self.number = number
 
 
 class Requests:
@@ -71,24 +55,13 @@ class Requests:
         self.save = True
       elif number in _STOP:
         if self.stop is not None:
-          _say('ended at once; the checkpoints that were there are intact.')
+          program.say(
+            'ended at once; the checkpoints that were there are intact.'
+          )
           os._exit(128 + number)
         self.stop = number
-        _say(
+        program.say(
           f'{signal.Signals(number).name}: ends after this step and saves it;'
           ' once more: at once, without.'
         )
     os.close(reader)
-
-
-def end_on_sigterm() -> None:
-  """From now on SIGTERM raises `Interrupted`, as Ctrl-C KeyboardInterrupt."""
-
-  def end(number: int, _: Any) -> None:
-    raise Interrupted(number, 'ended by SIGTERM.')
-
-  signal.signal(signal.SIGTERM, end)
-
-
-def _say(message: str) -> None:
-  print(f'inpaintax: {message}', file=sys.stderr, flush=True)

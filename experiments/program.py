@@ -7,9 +7,9 @@ on stderr starts `inpaintax:` and says what, where, and what to do.
 """
 
 import ctypes
-import errno
 import math
 import os
+import signal
 import sys
 import traceback
 import warnings
@@ -17,7 +17,6 @@ from collections.abc import Callable, Iterable, Sequence
 
 from absl import app, flags, logging
 
-from experiments import interruption
 from inpaintax import errors
 
 _DEBUG = flags.DEFINE_bool('debug', False, 'Show the traceback of an error.')
@@ -29,6 +28,23 @@ _MALLOC_OPTIONS = (
   (-4, 0),  # M_MMAP_MAX
   (-1, 2**31 - 1),  # M_TRIM_THRESHOLD
 )
+
+
+class Interrupted(BaseException):
+  """A signal has ended the program; what was to be saved is.
+
+  Not an Exception, so that nothing on the way takes it for a failure.
+  """
+
+  def __init__(self, number: int, message: str):
+    """Says which, and what it means.
+
+    Args:
+      number: of the signal.
+      message: for the user.
+    """
+    super().__init__(message)
+    self.number = number
 
 
 def run(main: Callable[..., None], *, commands: Sequence[str] = ()) -> None:
@@ -60,15 +76,15 @@ def run(main: Callable[..., None], *, commands: Sequence[str] = ()) -> None:
       # Where a write fails, TensorStore's threads have much to say too.
       sys.unraisablehook = lambda _: None
     try:
-      interruption.end_on_sigterm()
+      _end_on_sigterm()
       _refuse_flags()
       main(*words)
-    except (Exception, KeyboardInterrupt, interruption.Interrupted) as error:
+    except (Exception, KeyboardInterrupt, Interrupted) as error:
       if _DEBUG.value:
         traceback.print_exc()
       code, message = _verdict(error)
       sys.stdout.flush()
-      print(f'inpaintax: {message}', file=sys.stderr, flush=True)
+      say(message)
       # Not sys.exit: threads that load data would be waited for.
       os._exit(code)
 
@@ -81,6 +97,24 @@ def run(main: Callable[..., None], *, commands: Sequence[str] = ()) -> None:
   )
   os.environ.setdefault('JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS', '0.1')
   app.run(guarded)
+
+
+def say(message: str) -> None:
+  """Tells the user something on stderr, in one line.
+
+  Args:
+    message: what.
+  """
+  print(f'inpaintax: {message}', file=sys.stderr, flush=True)
+
+
+def _end_on_sigterm() -> None:
+  """From now on SIGTERM raises `Interrupted`, as Ctrl-C KeyboardInterrupt."""
+
+  def end(number: int, _: object) -> None:
+    raise Interrupted(number, 'ended by SIGTERM.')
+
+  signal.signal(signal.SIGTERM, end)
 
 
 def keep_memory() -> None:
@@ -138,8 +172,7 @@ def no_space(error: BaseException) -> bool:
   Returns:
     Whether it does.
   """
-  full = (errno.ENOSPC, errno.EDQUOT)
-  return isinstance(error, OSError) and error.errno in full
+  return isinstance(error, OSError) and error.errno in errors.DISK_FULL
 
 
 def _refuse_flags() -> None:
@@ -156,7 +189,7 @@ def _refuse_flags() -> None:
 
 def _verdict(error: BaseException) -> tuple[int, str]:
   message = ' '.join(str(error).split())
-  if isinstance(error, interruption.Interrupted):
+  if isinstance(error, Interrupted):
     return 128 + error.number, message
   if isinstance(error, KeyboardInterrupt):
     return 130, 'interrupted.'

@@ -3,10 +3,11 @@
 import os
 import pathlib
 import shutil
-import sys
 from typing import Any
 
 from absl import flags
+
+from experiments import program
 
 _GB = 1e9
 
@@ -70,10 +71,8 @@ def warn_of_disk(workdir: str, state: Any) -> None:
   size = checkpoints.bytes_of(state)
   free = shutil.disk_usage(workdir).free
   if free < 2 * size:
-    print(
-      f'inpaintax: warning: {free / 1e6:.0f} MB are free in {workdir}, and a'
+    program.say(
+      f'warning: {free / 1e6:.0f} MB are free in {workdir}, and a'
       f' checkpoint takes about {size / 1e6:.0f} MB: free some, or choose'
-      ' another --workdir.',
-      file=sys.stderr,
-      flush=True,
+      ' another --workdir.'
     )

@@ -4,6 +4,11 @@ The message of each is one line: what happened, in which file or flag, and
 what to do. Programs turn the class into an exit code (`experiments.program`).
 """
 
+import errno
+
+# How the system says that a disk, or one's share of it, is full.
+DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
+
 
 class InputError(ValueError):
   """Bad input, configuration or data."""

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from inpaintax.errors import DivergedError
+from inpaintax.steps import player
 from inpaintax.steps.compile import Compiled
 from inpaintax.types import Metrics
 
@@ -84,10 +85,8 @@ def check_progress(
   Raises:
     DivergedError: there are more; the message says what is not finite.
   """
-  players = {
-    name: player for name, player in state._asdict().items() if name != 'step'
-  }
-  streaks = {name: int(player.streak) for name, player in players.items()}
+  players = player.players(state)
+  streaks = {name: int(one.streak) for name, one in players.items()}
   worst = max(streaks, key=lambda name: streaks[name])
   if streaks[worst] <= skips:
     return

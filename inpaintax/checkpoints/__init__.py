@@ -28,10 +28,10 @@ from inpaintax.checkpoints.generator import Trained as Trained
 from inpaintax.checkpoints.generator import load_generator as load_generator
 from inpaintax.checkpoints.generator import unusable
 from inpaintax.checkpoints.lock import Lock
-from inpaintax.errors import InputError, ResourceError
+from inpaintax.errors import DISK_FULL, InputError, ResourceError
 
-# What a full disk is called; the last also where a file may grow no further.
-_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+# Or a file may grow no further.
+_FULL = (*DISK_FULL, errno.EFBIG)
 
 
 class Saved(NamedTuple):
@@ -207,8 +207,7 @@ class Checkpoints:
     # What the first process goes on from; it moves nothing before all know.
     step = _agreed(step)
     if step is None:
-      if faults or any(self._folder.glob('*.corrupt*')):
-        raise folders.none_sound(self._folder, faults)
+      folders.refuse_damage(self._folder, faults)
       return None
     self._latest = step
     for number, fault in faults.items() if self._first else ():
@@ -268,7 +267,8 @@ class Checkpoints:
       shutil.rmtree(going, ignore_errors=True)
 
   def _not_saved(self, step: int, size: int, error: Exception) -> ResourceError:
-    folders.remove_parts(self._folder)
+    if self._first:
+      folders.remove_parts(self._folder)
     reason = ' '.join(str(error).split())[:300]
     code = re.search(r"os_error_code='(\d+)'", str(error))
     number = int(code[1]) if code else getattr(error, 'errno', None)

@@ -115,20 +115,34 @@ def newest_sound(
   return None, faults
 
 
-def none_sound(folder: pathlib.Path, faults: dict[int, str]) -> CheckpointError:
-  """The error where all steps are damaged.
+def corrupt(folder: pathlib.Path) -> list[str]:
+  """What was set aside as damaged.
+
+  Args:
+    folder: of a run.
+
+  Returns:
+    Names, sorted.
+  """
+  return sorted(path.name for path in folder.glob('*.corrupt*'))
+
+
+def refuse_damage(folder: pathlib.Path, faults: dict[int, str]) -> None:
+  """Where no step is sound: there must be none at all, then.
 
   Args:
     folder: of a run.
     faults: of each step.
 
-  Returns:
-    What to raise.
+  Raises:
+    CheckpointError: there are steps, damaged or set aside.
   """
-  kept = sorted(path.name for path in folder.glob('*.corrupt*'))
+  kept = corrupt(folder)
+  if not faults and not kept:
+    return
   table = [f'{step}: {faults[step]}' for step in sorted(faults, reverse=True)]
   table += [f'{name}: set aside before' for name in kept]
-  return CheckpointError(
+  raise CheckpointError(
     f'no usable checkpoint in {folder}: {"; ".join(table)}. Restore the folder'
     ' from a copy; to begin training anew beside it, give --restart.'
   )

@@ -51,8 +51,7 @@ def load_generator(workdir: str) -> Trained:
     )
   step, faults = folders.newest_sound(folder)
   if step is None:
-    if faults or any(folder.glob('*.corrupt*')):
-      raise folders.none_sound(folder, faults)
+    folders.refuse_damage(folder, faults)
     raise CheckpointError(f'no complete checkpoint in {folder}.')
   for number, fault in faults.items():
     logging.warning(

@@ -28,6 +28,18 @@ class Player(NamedTuple):
   streak: chex.Array
 
 
+def players(state: Any) -> dict[str, Player]:
+  """The players of a state.
+
+  Args:
+    state: a NamedTuple of `step` and players.
+
+  Returns:
+    Each by its name.
+  """
+  return {name: one for name, one in state._asdict().items() if name != 'step'}
+
+
 def init_player(
   key: jax.Array,
   module: nn.Module,

@@ -20,15 +20,9 @@ from inpaintax import models
 
 FLAGFILES = pathlib.Path(context_encoder.__file__).parent / 'flags'
 TINY = (
-  '--size=16',
+  f'--flagfile={pathlib.Path(__file__).with_name("context_encoder_tiny.flags")}',
   '--load_size=40',
-  '--width=4',
-  '--disc_width=4',
-  '--residual_blocks=1',
-  '--model=residual',
-  '--overlap=1',
   '--adversarial_weight=0.5',
-  '--batch_size=4',
   '--data=photos:train',
   '--log_every=1',
   '--checkpoint_every=2',

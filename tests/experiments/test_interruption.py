@@ -10,14 +10,9 @@ import time
 import pytest
 
 TINY = (
-  '--size=16',
+  f'--flagfile={pathlib.Path(__file__).with_name("context_encoder_tiny.flags")}',
   '--load_size=40',
-  '--width=4',
-  '--residual_blocks=1',
-  '--model=residual',
-  '--overlap=1',
   '--adversarial_weight=0',
-  '--batch_size=4',
   '--log_every=1',
   '--steps=1000000',
 )
@@ -119,15 +114,9 @@ def test_a_second_signal_ends_at_once(tmp_path):
   assert not steps(tmp_path)
 
 
-def test_two_programs_on_one_workdir(tmp_path):
+def test_two_programs_on_one_workdir(tmp_path, run_program):
   process = start('context_encoder', tmp_path)
-  other = subprocess.run(
-    [sys.executable, '-m', 'experiments.context_encoder', *TINY]
-    + [f'--workdir={tmp_path}'],
-    capture_output=True,
-    text=True,
-    check=False,
-  )
+  other = run_program('context_encoder', *TINY, f'--workdir={tmp_path}')
   process.kill()
   process.communicate()
   assert other.returncode == 2

@@ -12,13 +12,8 @@ import numpy as np
 import pytest
 
 TINY = (
-  '--size=16',
-  '--width=4',
-  '--residual_blocks=1',
-  '--model=residual',
-  '--overlap=1',
+  f'--flagfile={pathlib.Path(__file__).with_name("context_encoder_tiny.flags")}',
   '--adversarial_weight=0',
-  '--batch_size=4',
   '--log_every=1',
   '--checkpoint_every=1',
 )
@@ -189,30 +184,18 @@ def test_strict_data_ends_at_the_first(photographs, tmp_path):
   assert '007.jpg' in said
 
 
-def test_check_data_names_all(photographs):
-  done = subprocess.run(
-    [sys.executable, '-m', 'experiments.check_data']
-    + [f'--data=folder:{photographs}'],
-    capture_output=True,
-    text=True,
-    check=False,
-  )
+def test_check_data_names_all(photographs, run_program):
+  done = run_program('check_data', f'--data=folder:{photographs}')
   assert '3 of 300 images' in last_line(done, 4)
   for name in BAD:
     assert name in done.stdout
   assert '297 of 300 images can be read' in done.stdout
 
 
-def test_checkpoints_are_listed_and_verified(workdir):
-  def look(command):
-    return subprocess.run(
-      [sys.executable, '-m', 'experiments.checkpoints', command]
-      + [f'--workdir={workdir}'],
-      capture_output=True,
-      text=True,
-      check=False,
-    )
-
+def test_checkpoints_are_listed_and_verified(workdir, run_program):
+  look = lambda command: run_program(
+    'checkpoints', command, f'--workdir={workdir}'
+  )
   done = look('list')
   assert done.returncode == 0
   assert [line.split()[0] for line in done.stdout.splitlines()] == list('123')

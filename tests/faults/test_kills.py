@@ -17,20 +17,15 @@ import pytest
 from inpaintax.checkpoints import folder, manifest
 
 KILLS = int(os.environ.get('KILLS', '100'))
+TINY_FLAGS = pathlib.Path(__file__).parents[1] / 'experiments'
 TINY = (
-  '--size=16',
-  '--width=4',
-  '--disc_width=4',
-  '--residual_blocks=1',
-  '--model=residual',
-  '--overlap=1',
+  f'--flagfile={TINY_FLAGS}/context_encoder_tiny.flags',
   '--adversarial_weight=0.5',
-  '--batch_size=4',
   '--log_every=1',
   '--checkpoint_every=1',
 )
 SSDA = (
-  f'--flagfile={pathlib.Path(__file__).parents[1]}/experiments/ssda_tiny.flags',
+  f'--flagfile={TINY_FLAGS}/ssda_tiny.flags',
   '--updates_per_call=1',
   '--log_every=1',
   '--checkpoint_every=1',

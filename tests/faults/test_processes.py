@@ -12,19 +12,14 @@ import time
 import numpy as np
 import pytest
 
+TINY_FLAGS = pathlib.Path(__file__).parents[1] / 'experiments'
 GAN = (
-  '--size=16',
+  f'--flagfile={TINY_FLAGS}/context_encoder_tiny.flags',
   '--load_size=40',
-  '--width=4',
-  '--disc_width=4',
-  '--residual_blocks=1',
-  '--model=residual',
-  '--overlap=1',
   '--adversarial_weight=0.5',
-  '--batch_size=4',
 )
 SSDA = (
-  f'--flagfile={pathlib.Path(__file__).parents[1]}/experiments/ssda_tiny.flags',
+  f'--flagfile={TINY_FLAGS}/ssda_tiny.flags',
   '--pretrain=0',
 )
 PROGRAMS = {'context_encoder': GAN, 'ssda': SSDA}

@@ -13,21 +13,17 @@ import pytest
 
 STEPS = 12
 # Ten photographs, so an epoch ends within step 3.
+TINY_FLAGS = pathlib.Path(__file__).parents[1] / 'experiments'
 GAN = (
-  '--size=16',
+  f'--flagfile={TINY_FLAGS}/context_encoder_tiny.flags',
   '--load_size=40',
-  '--width=4',
-  '--disc_width=4',
-  '--residual_blocks=1',
-  '--model=residual',
-  '--overlap=1',
   '--adversarial_weight=0.5',
   '--batch_size=8',
   '--log_every=1',
   f'--steps={STEPS}',
 )
 SSDA = (
-  f'--flagfile={pathlib.Path(__file__).parents[1]}/experiments/ssda_tiny.flags',
+  f'--flagfile={TINY_FLAGS}/ssda_tiny.flags',
   '--updates_per_call=1',
   '--log_every=1',
   f'--steps={STEPS}',
