@@ -274,11 +274,12 @@ def _write_flags(step):
 
 def _flags_text():
   """All flags of the programs, as a file that replays the run."""
+  # To begin anew once is enough.
+  left_out = {_RESTART.name, *program.meaningless}
   given = [
     flag
     for flag in program.own_flags()
-    # Once is enough.
-    if flag.value is not None and flag.name != _RESTART.name
+    if flag.value is not None and flag.name not in left_out
   ]
   lines = [flag.serialize() for flag in given]
   return '\n'.join(line for line in lines if line) + '\n'

@@ -21,6 +21,9 @@ from inpaintax import errors
 
 _DEBUG = flags.DEFINE_bool('debug', False, 'Show the traceback of an error.')
 
+# Names of flags that `refuse` has found not to be given: a file of flags that
+# replays the program must not give them.
+meaningless: set[str] = set()
 # Numbers of glibc's malloc.h: no blocks of their own from the kernel, for which
 # there must be one heap alone; and nothing back before 2 GiB lie idle.
 _MALLOC_OPTIONS = (
@@ -161,6 +164,7 @@ def refuse(names: Iterable[str], where: str) -> None:
   for name in names:
     if flags.FLAGS[name].present:
       raise errors.InputError(f'--{name} has no meaning {where}.')
+    meaningless.add(name)
 
 
 def no_space(error: BaseException) -> bool:

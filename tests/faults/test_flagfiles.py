@@ -20,7 +20,6 @@ SHORT = {
     '--batch_size=8',
     '--updates_per_call=1',
     '--val_images=1',
-    '--val_stride=16',
   ),
 }
 
