@@ -1,6 +1,8 @@
 """Reads every image of a source, and names those that cannot be.
 
   python -m experiments.check_data --data=folder:photographs
+  python -m experiments.check_data --data='tar:/data/train-*.tar[500:]'
+  python -m experiments.check_data --data=folder:photographs --least=64
 
 Exit code 4 if there are any.
 """

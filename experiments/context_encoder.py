@@ -1,7 +1,16 @@
-"""Trains a context encoder: fills a hole from what surrounds it.
+r"""Trains a context encoder: fills a hole from what surrounds it.
 
   python -m experiments.context_encoder \
     --flagfile=experiments/flags/quickstart.flags --workdir=runs/quickstart
+  python -m experiments.context_encoder \
+    --flagfile=experiments/flags/imagenet64.flags --workdir=runs/l2 \
+    --data='tar:/data/train-*.tar[500:]' \
+    --val_data='tar:/data/train-*.tar[:500]' --adversarial_weight=0
+  python -m experiments.context_encoder --flagfile=runs/l2/flags.txt \
+    --workdir=runs/l2_seed1 --seed=1
+
+The same command on the same workdir goes on where it stopped; the third
+replays a run with another seed.
 
 Flag files: `quickstart` (embedded photographs, two minutes), `imagenet64`,
 `deck`, `pathak_center`, `pathak_random`. `--adversarial_weight=0` trains with
@@ -15,7 +24,6 @@ import functools
 from absl import flags
 
 from experiments import (
-  cluster,
   course,
   holes,
   networks,
@@ -219,18 +227,25 @@ def _players(record, corrupt):
 
 def main():
   """Reads the data, builds the run, trains."""
+  from inpaintax import images
   from inpaintax.corruptions import masks
   from inpaintax.data import sources
   from inpaintax.errors import InputError
 
-  cluster.join()
+  training.before_jax()
   networks.check()
   size, load_size = networks.SIZE.value, _LOAD_SIZE.value
   if load_size is not None and load_size < size:
     raise InputError(f'--load_size={load_size} is below --size={size}.')
   if _SHIFT.value >= size:
     raise InputError(f'--shift={_SHIFT.value} is not below --size={size}.')
-  source = training.open_source(training.DATA.value)
+  # Small ones are enlarged; what is long and thin cannot be.
+  source = training.open_source(
+    training.DATA.value,
+    check=lambda shape: images.resized_shape(
+      shape, load_size or max(size, min(shape))
+    ),
+  )
   val_source = training.open_source(training.VAL_DATA.value)
   workdir = training.check_workdir()
   if _FILL.value == 'data':
@@ -254,7 +269,7 @@ def main():
     make_step, source, size=size, load_size=load_size
   )
   course.train(
-    course.Run(record, init, look),
+    course.Run(record, init, look, training.names_at(source)),
     compiled,
     stream,
     example=training.batch_like(size),

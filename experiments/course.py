@@ -8,11 +8,13 @@ from absl import flags
 
 from experiments import (
   cluster,
+  feed,
   interruption,
   profiling,
   program,
   resources,
   training,
+  usage,
 )
 
 _RESTART = flags.DEFINE_bool(
@@ -38,11 +40,13 @@ class Run(NamedTuple):
     init: `(new) -> state` on the default device; new: whether it is to be
       trained, and not only says what a checkpoint looks like.
     look: `(step, state, log) -> None`, at each --image_every; or None.
+    names: `step -> names` of the images in its batch; or None.
   """
 
   record: dict[str, Any]
   init: Callable[[bool], Any]
   look: Callable[[int, Any, Any], None] | None
+  names: Callable[[int], list[str]] | None = None
 
 
 def train(
@@ -94,7 +98,7 @@ def train(
       resources.warn_of_disk(workdir, state)
       # Only now: flags that were refused are not those of the run.
       _write_flags(step)
-    feed = _Feed(stream)
+    watched = feed.Feed(stream)
     log: logs.Log | logs.Silence = logs.Silence()
     if first:
       log = logs.Log(workdir, step=step, steps=steps, batch_size=batch_size)
@@ -104,14 +108,16 @@ def train(
       loop.fit(
         state,
         compiled,
-        feed,
+        watched,
         start=step,
         steps=steps,
         updates=updates,
         hooks=[
           lambda step, state, metrics: tracer.tick(metrics),
           loop.every(
-            training.LOG_EVERY.value, _telling(log, saver, feed), last=steps
+            training.LOG_EVERY.value,
+            _telling(log, saver, watched, run.names),
+            last=steps,
           ),
           loop.every(training.CHECKPOINT_EVERY.value, save, last=steps),
           *_looking(run.look if first else None, log),
@@ -119,21 +125,6 @@ def train(
         ],
       )
       tracer.close()
-
-
-class _Feed:
-  """A stream that remembers the last that it gave."""
-
-  def __init__(self, stream):
-    self._stream = stream
-    self.last = None
-
-  def __iter__(self):
-    return self
-
-  def __next__(self):
-    self.last = next(self._stream)
-    return self.last
 
 
 def _begin_anew(saver, workdir, first):
@@ -174,7 +165,7 @@ def _looking(look, log):
   return [loop.every(interval, hook, last=last)]
 
 
-def _telling(log, saver, feed):
+def _telling(log, saver, watched, names):
   """A hook that writes metrics, and ends a run that gets nowhere."""
   from inpaintax import loop
   from inpaintax.errors import DivergedError
@@ -193,7 +184,7 @@ def _telling(log, saver, feed):
     try:
       loop.check_progress(step, state, metrics, skips=_SKIPS)
     except DivergedError as error:
-      dump = _dump(step, metrics, feed.last)
+      dump = _dump(step, metrics, watched.last, names)
       raise DivergedError(
         f'{error} The last good checkpoint: {saver.latest() or "none"}; what'
         f' was seen last: {dump}.'
@@ -243,7 +234,7 @@ def _obeying(requests, saver, save):
   return obey
 
 
-def _dump(step, metrics, batch):
+def _dump(step, metrics, batch, names):
   """Writes what a run ended with; says where."""
   import numpy as np
 
@@ -251,6 +242,8 @@ def _dump(step, metrics, batch):
   arrays = {name.replace('/', '_'): value for name, value in metrics.items()}
   if hasattr(batch, 'shape'):
     arrays['batch'] = batch
+  if names is not None:
+    arrays['names'] = names(step)
   np.savez(path, step=step, seed=training.SEED.value, **arrays)
   return path
 
@@ -278,7 +271,7 @@ def _flags_text():
   left_out = {_RESTART.name, *program.meaningless}
   given = [
     flag
-    for flag in program.own_flags()
+    for flag in usage.own_flags()
     if flag.value is not None and flag.name not in left_out
   ]
   lines = [flag.serialize() for flag in given]

@@ -1,4 +1,4 @@
-"""Compares trained models and classical methods: a table, and a picture grid.
+r"""Compares trained models and classical methods: a table, and a picture grid.
 
   python -m experiments.evaluate --workdir=runs/quickstart --data=photos:val \
     --mask=center --baselines=mean,telea,ns,biharmonic \

@@ -1,4 +1,4 @@
-"""Looks into a trained denoiser: its first layer, and how its units act.
+r"""Looks into a trained denoiser: its first layer, and how its units act.
 
   python -m experiments.filters --workdir=runs/sigma25 \
     --data=folder:/data/photographs --output=runs/sigma25/filters

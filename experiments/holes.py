@@ -6,6 +6,8 @@ from typing import Any
 
 from absl import flags
 
+from experiments import program
+
 MASK = flags.DEFINE_string(
   'mask', 'center', 'Holes: center, blocks, region, or folder:DIR of masks.'
 )
@@ -26,6 +28,25 @@ MAX_BLOCKS = flags.DEFINE_integer(
 )
 
 
+def check() -> None:
+  """Refuses flags that ask for no masks.
+
+  Raises:
+    InputError: they do not exist, or do not fit together.
+  """
+  from inpaintax.errors import InputError
+
+  kind, _, folder = MASK.value.partition(':')
+  known = ('center', 'blocks', 'region')
+  if MASK.value not in known and not (kind == 'folder' and folder):
+    raise InputError(
+      f'--mask={MASK.value} is not {", ".join(known)} or folder:DIR.'
+    )
+  if MASK.value != 'blocks':
+    sides = ('min_side', 'max_side', 'max_blocks')
+    program.refuse(sides, f'with --mask={MASK.value}')
+
+
 def masker(size: int, *, hole: int | None) -> Callable[..., Any]:
   """What draws the masks that the flags ask for.
 
@@ -40,10 +61,10 @@ def masker(size: int, *, hole: int | None) -> Callable[..., Any]:
     InputError: the flags ask for what does not exist or cannot be.
   """
   from inpaintax.corruptions import banks, masks
-  from inpaintax.errors import InputError
 
+  check()
   kind, _, folder = MASK.value.partition(':')
-  if kind == 'folder' and folder:
+  if kind == 'folder':
     bank: Any = banks.load(folder, (size, size))
     return functools.partial(masks.from_bank, bank=bank)
   makers: dict[str, Callable[..., Any]] = {
@@ -56,8 +77,4 @@ def masker(size: int, *, hole: int | None) -> Callable[..., Any]:
     ),
     'region': masks.random_region,
   }
-  if MASK.value not in makers:
-    raise InputError(
-      f'--mask={MASK.value} is not center, blocks, region or folder:DIR.'
-    )
   return makers[MASK.value]

@@ -70,6 +70,7 @@ def check() -> None:
   """
   from inpaintax.errors import InputError
 
+  holes.check()
   size, overlap = SIZE.value, _OVERLAP.value
   if _MODEL.value == 'deck':
     if size % 64:

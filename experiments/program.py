@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from absl import app, flags, logging
 
+from experiments import usage
 from inpaintax import errors
 
 _DEBUG = flags.DEFINE_bool('debug', False, 'Show the traceback of an error.')
@@ -59,21 +60,13 @@ def run(main: Callable[..., None], *, commands: Sequence[str] = ()) -> None:
     commands: words of which one must be given.
   """
 
-  def guarded(argv):
-    words = argv[1:]
-    if commands:
-      if len(words) != 1 or words[0] not in commands:
-        raise app.UsageError(
-          f'Give one command: {" or ".join(commands)}; got'
-          f' {" ".join(words) or "none"}.'
-        )
-    elif words:
-      raise app.UsageError(f'Unexpected arguments: {" ".join(words)}')
+  def guarded(words):
     if not _DEBUG.value:
       logging.set_verbosity(logging.WARNING)  # Orbax tells of each step.
       # And what it raises is told by us, in one line.
       ours = lambda record: 'orbax' not in record.pathname
       logging.get_absl_logger().addFilter(ours)
+      logging.get_absl_handler().setFormatter(_Formatter())
       # Too many pixels are an error of ours.
       warnings.filterwarnings('ignore', 'Image size .* exceeds limit')
       # Where a write fails, TensorStore's threads have much to say too.
@@ -99,7 +92,11 @@ def run(main: Callable[..., None], *, commands: Sequence[str] = ()) -> None:
     'JAX_COMPILATION_CACHE_DIR', os.path.join(cache, 'inpaintax', 'jax')
   )
   os.environ.setdefault('JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS', '0.1')
-  app.run(guarded)
+  try:
+    app.run(guarded, flags_parser=usage.parser(commands))
+  except usage.UsageError as error:
+    say(f'{error} --help names all flags.')
+    sys.exit(1)
 
 
 def say(message: str) -> None:
@@ -109,6 +106,15 @@ def say(message: str) -> None:
     message: what.
   """
   print(f'inpaintax: {message}', file=sys.stderr, flush=True)
+
+
+class _Formatter(logging.PythonFormatter):
+  """Warnings of the library look like all else that programs tell."""
+
+  def format(self, record):
+    if not record.pathname.startswith(os.path.dirname(errors.__file__)):
+      return super().format(record)
+    return f'inpaintax: {record.levelname.lower()}: {record.getMessage()}'
 
 
 def _end_on_sigterm() -> None:
@@ -134,21 +140,6 @@ def keep_memory() -> None:
     return
   for option, value in _MALLOC_OPTIONS:
     mallopt(option, value)
-
-
-def own_flags() -> list[flags.Flag]:
-  """The flags of the programs, without those of libraries.
-
-  Returns:
-    In the order of their modules.
-  """
-  modules = sorted(flags.FLAGS.flags_by_module_dict().items())
-  return [
-    flag
-    for module, found in modules
-    if 'experiments' in module or module == sys.argv[0]
-    for flag in found
-  ]
 
 
 def refuse(names: Iterable[str], where: str) -> None:
@@ -181,7 +172,7 @@ def no_space(error: BaseException) -> bool:
 
 def _refuse_flags() -> None:
   """What no flag may be: absl lets it pass, or takes it for something else."""
-  for flag in own_flags():
+  for flag in usage.own_flags():
     # An empty path would mean the current folder: a mistake in a shell.
     if flag.value == '':
       raise errors.InputError(

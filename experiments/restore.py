@@ -1,4 +1,4 @@
-"""Restores photographs: fills holes in them, or takes noise or text off.
+r"""Restores photographs: fills holes in them, or takes noise or text off.
 
   python -m experiments.restore --workdir=runs/quickstart --image=photo.jpg \
     --mask=hole.png --output=filled.png
@@ -11,6 +11,8 @@ larger ones: `inpaintax.restore`.
 
   python -m experiments.restore --workdir=runs/ssda --image=noisy.png \
     --output=clean.png
+  python -m experiments.restore --workdir=runs/ssda --image=photographs \
+    --output=cleaned
 
 Without a mask a denoiser restores the whole photograph, each channel alone; one
 of 16 bit stays so, transparent parts become white. A denoiser is for the noise
@@ -50,6 +52,12 @@ _OUTPUT = flags.DEFINE_string(
 _MASK_INVERT = flags.DEFINE_bool(
   'mask_invert', False, 'Fill what is black in the mask, not what is white.'
 )
+_RESIZE_MASK = flags.DEFINE_bool(
+  'resize_mask',
+  False,
+  'Bring a mask of another size to that of the photograph; what it touches is'
+  ' filled.',
+)
 _OVERWRITE = flags.DEFINE_bool('overwrite', False, 'Replace files that exist.')
 
 # Noise so many times as strong as a model is for, or as weak, is told of.
@@ -66,7 +74,7 @@ def main():
     if path is not None and not path.exists():
       raise InputError(f'--{flag}={path}: no such file or folder.')
   if mask is None:
-    program.refuse(['mask_invert'], 'without --mask')
+    program.refuse(['mask_invert', 'resize_mask'], 'without --mask')
   else:
     program.refuse(['sigma', 'stride', 'noise', 'font_sizes'], 'with --mask')
   # Read before the model is loaded, which takes seconds.
@@ -102,12 +110,14 @@ def _read_hole(item):
   pixels, missing = images.read(item.image), images.read_mask(item.mask)
   if _MASK_INVERT.value:
     missing = ~missing
+  if missing.shape != pixels.shape[:2] and _RESIZE_MASK.value:
+    missing = images.resize_mask(missing, pixels.shape[:2])
   if missing.shape != pixels.shape[:2]:
     (height, width), (rows, columns) = missing.shape, pixels.shape[:2]
     raise InputError(
       f'{images.printable(item.mask)} is {width}x{height} pixels,'
       f' {images.printable(item.image)} {columns}x{rows} (width x height): make'
-      ' them equal.'
+      ' them equal, or give --resize_mask.'
     )
   fills = 'Black' if _MASK_INVERT.value else 'White'
   if missing.all():

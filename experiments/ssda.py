@@ -1,7 +1,13 @@
-"""Trains a stacked sparse denoising auto-encoder on patches of photographs.
+r"""Trains a stacked sparse denoising auto-encoder on patches of photographs.
 
   python -m experiments.ssda \
     --flagfile=experiments/flags/ssda_quickstart.flags --workdir=runs/ssda
+  python -m experiments.ssda \
+    --flagfile=experiments/flags/ssda_sigma25.flags --workdir=runs/sigma25 \
+    --data='folder:/data/photographs[:380]' \
+    --val_data='folder:/data/photographs[380:]'
+  python -m experiments.ssda --flagfile=runs/sigma25/flags.txt \
+    --workdir=runs/sigma25_seed1 --seed=1
 
 Layer by layer first, then all layers together (--pretrain=0: together from the
 start). All photographs stay on the device; every update has new patches with
@@ -14,7 +20,6 @@ networks".
 from absl import flags
 
 from experiments import (
-  cluster,
   course,
   denoisers,
   program,
@@ -259,14 +264,17 @@ def _init(model, record):
 def main():
   """Reads the data, builds the run, trains."""
   from inpaintax import models
+  from inpaintax.data import pool
 
-  cluster.join()
+  training.before_jax()
   _check()
+  record = _record()
   side = denoisers.SIDE.value
-  source = training.open_source(training.DATA.value, least=side)
+  source = training.open_source(
+    training.DATA.value, check=lambda shape: pool.check(shape, side=side)
+  )
   val_source = training.open_source(training.VAL_DATA.value)
   workdir = training.check_workdir()
-  record = _record()
   model = models.build(record['generator'], dtype=training.DTYPE.value)
   look = None
   if val_source is not None:

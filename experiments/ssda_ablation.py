@@ -1,4 +1,4 @@
-"""What makes a stacked denoising auto-encoder work: one choice at a time.
+r"""What makes a stacked denoising auto-encoder work: one choice at a time.
 
   python -m experiments.ssda_ablation --data=folder:DIR[:380] \
     --val_data=folder:DIR[380:] --output=runs/ablation

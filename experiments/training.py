@@ -59,6 +59,12 @@ _STRICT_DATA = flags.DEFINE_bool(
   'End at the first bad image. Otherwise up to 1 % of them are skipped, and'
   ' named in bad_files.txt in the workdir.',
 )
+_DETERMINISTIC = flags.DEFINE_bool(
+  'deterministic',
+  False,
+  'On a GPU: only operations that give the same bits each time, which are'
+  ' slower. A CPU has no others.',
+)
 DTYPE = flags.DEFINE_enum(
   'dtype',
   'float32',
@@ -73,6 +79,20 @@ PARALLEL = flags.DEFINE_enum(
   'How a batch is split over the devices: jit over a mesh of all of them, or'
   ' pmap. auto: jit, over as many as divide the batch.',
 )
+
+
+def before_jax() -> None:
+  """What must be settled before JAX looks for devices.
+
+  Raises:
+    InputError: flags of several processes do not fit together.
+    RuntimeError: the other processes do not come.
+  """
+  if _DETERMINISTIC.value:
+    # The last one counts where a flag is there twice.
+    given = os.environ.get('XLA_FLAGS', '')
+    os.environ['XLA_FLAGS'] = f'{given} --xla_gpu_deterministic_ops=true'
+  cluster.join()
 
 
 def check_workdir() -> str:
@@ -98,12 +118,16 @@ def check_workdir() -> str:
   return workdir
 
 
-def open_source(spec: str | None, *, least: int = 1) -> Any:
+def open_source(
+  spec: str | None,
+  *,
+  check: Callable[[tuple[int, int]], object] | None = None,
+) -> Any:
   """Opens photographs of a training run; bad ones are skipped.
 
   Args:
     spec: of --data or --val_data.
-    least: shortest side that is of use, pixels.
+    check: raises InputError for a shape (height, width) of no use.
 
   Returns:
     The source; None for None.
@@ -121,7 +145,7 @@ def open_source(spec: str | None, *, least: int = 1) -> Any:
   number = cluster.PROCESS.value
   name = f'bad_files_{number}.txt' if number else 'bad_files.txt'
   listing = os.path.join(WORKDIR.value, name)
-  return forgiving.Forgiving(source, listing, least=least)
+  return forgiving.Forgiving(source, listing, check=check)
 
 
 def from_other(
@@ -190,6 +214,25 @@ def on_images(
     shard=(jax.process_index(), jax.process_count()),
   )
   return compiled, stream
+
+
+def names_at(source: Any) -> Callable[[int], list[str]]:
+  """What `on_images` trains with at a step.
+
+  Args:
+    source: training photographs.
+
+  Returns:
+    `step -> names` of the images.
+  """
+  from inpaintax.data import batches
+
+  return lambda step: batches.train_names(
+    source,
+    batch_size=BATCH_SIZE.value,
+    seed=SEED.value,
+    number=step - 1,
+  )
 
 
 def batch_like(size: int) -> Any:

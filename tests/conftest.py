@@ -4,6 +4,7 @@ import os
 import pathlib
 
 import jax
+import scenarios
 
 _CACHE = pathlib.Path(__file__).parents[1] / '.jax_cache'
 
@@ -32,3 +33,15 @@ os.environ['JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES'] = '-1'
 jax.config.update('jax_compilation_cache_dir', str(_CACHE))
 jax.config.update('jax_persistent_cache_min_compile_time_secs', 0.0)
 jax.config.update('jax_persistent_cache_min_entry_size_bytes', -1)
+
+
+def pytest_addoption(parser):
+  """Where to write what was seen of the scenarios."""
+  parser.addoption('--scenarios', metavar='FILE', help=scenarios.__doc__)
+
+
+def pytest_configure(config):
+  """Knows the mark, and watches if asked to."""
+  config.addinivalue_line('markers', 'scenario(*numbers): of scenarios.TITLES')
+  if path := config.getoption('scenarios'):
+    config.pluginmanager.register(scenarios.Observer(path))

@@ -91,6 +91,7 @@ def test_jpegs_of_other_kinds_take_the_slow_path():
   np.testing.assert_array_equal(decode(cmyk), pillow(cmyk))
 
 
+@pytest.mark.scenario(28)
 @pytest.mark.parametrize('orientation', range(1, 9))
 @pytest.mark.parametrize('kind', ['PNG', 'JPEG', 'TIFF', 'deep TIFF'])
 def test_every_orientation_comes_out_upright(kind, orientation):
@@ -161,6 +162,7 @@ def test_palettes_give_their_colours_and_their_transparent_entry_is_white():
     )
 
 
+@pytest.mark.scenario(27)
 def test_16_bit_grey_keeps_its_levels():
   ramp = np.arange(0, 65536, 64, np.uint16).reshape(8, 128)
   expected = np.rint(ramp / 257)

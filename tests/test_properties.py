@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from PIL import Image
 
-from experiments import networks, noise, program, training
+from experiments import networks, noise, training, usage
 from inpaintax import images, patches
 from inpaintax.corruptions import masks
 from inpaintax.data import sources
@@ -116,7 +116,7 @@ def test_blocks_stay_within_their_area_whatever_the_size(
   assert (0 < share).all() and (share <= 0.5).all()
 
 
-FLAGS = sorted(flag.name for flag in program.own_flags())
+FLAGS = sorted(flag.name for flag in usage.own_flags())
 assert training.STEPS.name in FLAGS
 words = st.text(st.characters(exclude_categories=['Cs']), max_size=20)
 

@@ -116,6 +116,25 @@ def train_batches(
   return iter(batches.to_iter_dataset(options))
 
 
+def train_names(
+  source: sources.Source, *, batch_size: int, seed: int, number: int
+) -> list[str]:
+  """Whose images a batch of `train_batches` has.
+
+  Args:
+    source: the photographs.
+    batch_size: images in the whole batch.
+    seed: the one of `train_batches`.
+    number: of the batch, from 0.
+
+  Returns:
+    Names, in the batch's order.
+  """
+  order = _Order(len(source), seed)
+  found = order.take(number * batch_size, batch_size)
+  return [source.name(index) for index in found]
+
+
 def eval_batches(
   source: sources.Source,
   *,

@@ -4,6 +4,7 @@ import os
 import pathlib
 import threading
 import time
+from collections.abc import Callable
 
 import numpy as np
 from absl import logging
@@ -19,7 +20,7 @@ class Forgiving:
   """A source in whose bad images' place the next good one stands.
 
   So a batch is still a function of the seed, of its number and of which images
-  are bad. An image is bad if reading it fails twice, or if it is too small.
+  are bad. An image is bad if reading it fails twice, or if it is of no use.
   Each is named in a file, once, with the reason.
   """
 
@@ -29,7 +30,7 @@ class Forgiving:
     listing: str | os.PathLike[str],
     *,
     share: float = 0.01,
-    least: int = 1,
+    check: Callable[[tuple[int, int]], object] | None = None,
   ):
     """Wraps a source; reads nothing yet.
 
@@ -37,12 +38,12 @@ class Forgiving:
       source: photographs.
       listing: file to which bad images are added: name, tab, reason.
       share: of the source's images that may be bad, at least one image.
-      least: shortest side, pixels.
+      check: raises InputError for a shape (height, width) of no use.
     """
     self._source = source
     self._listing = pathlib.Path(listing)
     self._most = max(1, int(share * len(source)))
-    self._least = least
+    self._check = check
     self._bad: dict[int, str] = {}
     self._lock = threading.Lock()
 
@@ -88,11 +89,11 @@ class Forgiving:
     except InputError:
       time.sleep(_PAUSE)
       image = self._source[number]
-    if min(image.shape[:2]) < self._least:
-      raise InputError(
-        f'{self.name(number)} has {image.shape[1]}x{image.shape[0]} pixels: too'
-        f' small for {self._least}x{self._least}'
-      )
+    if self._check is not None:
+      try:
+        self._check(image.shape[:2])
+      except InputError as error:
+        raise InputError(f'{self.name(number)}: {error}') from error
     return image
 
   def _skip(self, number: int, reason: str) -> None:

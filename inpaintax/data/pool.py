@@ -29,6 +29,22 @@ class Pool(NamedTuple):
   sizes: np.ndarray | jax.Array
 
 
+def check(shape: tuple[int, int], *, side: int) -> None:
+  """Refuses an image that is smaller than a patch.
+
+  Args:
+    shape: its height and width.
+    side: of the patches, pixels.
+
+  Raises:
+    InputError: it is.
+  """
+  if min(shape) < side:
+    raise InputError(
+      f'{shape[1]}x{shape[0]} pixels are too few for patches of {side}x{side}'
+    )
+
+
 def load(source: sources.Source, *, side: int) -> Pool:
   """Decodes all images of a source, as grey ones.
 
@@ -46,11 +62,10 @@ def load(source: sources.Source, *, side: int) -> Pool:
   found = []
   for number in range(len(source)):
     grey = images.to_grey(source[number])
-    if min(grey.shape) < side:
-      raise InputError(
-        f'{source.name(number)} has {grey.shape[1]}x{grey.shape[0]} pixels: too'
-        f' small for patches of {side}x{side}.'
-      )
+    try:
+      check(grey.shape, side=side)
+    except InputError as error:
+      raise InputError(f'{source.name(number)}: {error}') from error
     found.append(grey)
   if not found:
     raise InputError('the data source is empty')

@@ -7,6 +7,7 @@ what becomes of orientation, transparency, 16 bits and the rest.
 
 import os
 import pathlib
+import stat
 import threading
 
 import chex
@@ -214,10 +215,29 @@ def resize_short_side(image: np.ndarray, side: int) -> np.ndarray:
   Raises:
     InputError: the result would have more than `MAX_PIXELS`.
   """
-  height, width = image.shape[:2]
-  short = min(height, width)
+  short = min(image.shape[:2])
   if short == side:
     return image
+  height, width = resized_shape(image.shape[:2], side)
+  method = cv2.INTER_AREA if side < short else cv2.INTER_CUBIC
+  return cv2.resize(image, (width, height), interpolation=method)
+
+
+def resized_shape(shape: tuple[int, int], side: int) -> tuple[int, int]:
+  """What `resize_short_side` makes of an image's shape.
+
+  Args:
+    shape: (height, width).
+    side: of the shorter side, pixels.
+
+  Returns:
+    (height, width).
+
+  Raises:
+    InputError: more than `MAX_PIXELS`.
+  """
+  height, width = shape
+  short = min(shape)
   new_height = max(side, round(height * side / short))
   new_width = max(side, round(width * side / short))
   if new_height * new_width > MAX_PIXELS:
@@ -225,8 +245,24 @@ def resize_short_side(image: np.ndarray, side: int) -> np.ndarray:
       f'an image of {width}x{height} pixels is too long to be resized to '
       f'{side} on its short side: crop it first'
     )
-  method = cv2.INTER_AREA if side < short else cv2.INTER_CUBIC
-  return cv2.resize(image, (new_width, new_height), interpolation=method)
+  return new_height, new_width
+
+
+def resize_mask(missing: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+  """Brings a mask to an image's size; nothing that was missing is lost.
+
+  Args:
+    missing: bool `[H, W]`.
+    shape: (height, width) of the image.
+
+  Returns:
+    bool `shape`: True where any part of the pixel was missing.
+  """
+  height, width = shape
+  share = Image.fromarray(missing.astype(np.float32)).resize(
+    (width, height), Image.Resampling.BOX
+  )
+  return np.asarray(share) > 0
 
 
 def printable(path: str | os.PathLike) -> str:
@@ -244,6 +280,9 @@ def printable(path: str | os.PathLike) -> str:
 def _bytes_of(path: str | os.PathLike) -> bytes:
   """The content of a file."""
   try:
+    # A pipe in a folder of images would be waited for, maybe for ever.
+    if stat.S_ISFIFO(os.stat(path).st_mode):
+      raise InputError(f'{printable(path)}: is a pipe, not a file')
     return pathlib.Path(path).read_bytes()
   except OSError as error:
     reason = error.strerror or error

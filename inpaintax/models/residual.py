@@ -70,7 +70,9 @@ class _Residual(nn.Module):
 
 def _seeds(observed: jax.Array) -> jax.Array:
   """uint32 `[B]` that depend on every pixel: in integers, so always alike."""
-  levels = jnp.round(127.5 * observed.astype(jnp.float32)).astype(jnp.int32)
+  # Whole for pixels of 8 bit, so that no rounding error decides.
+  levels = jnp.round(127.5 * (observed.astype(jnp.float32) + 1))
+  levels = levels.astype(jnp.int32)
   flat = levels.reshape(len(levels), -1)
   # Odd factors, so that equal pixels in other places count differently.
   factors = 2 * jnp.arange(flat.shape[1], dtype=jnp.int32) + 1

@@ -253,6 +253,9 @@ def _compiled(
   """A jitted or pmapped step, to be compiled when called, or ahead of that."""
 
   def ahead(state: Any, batch: Any) -> tuple[Compiled, int]:
+    # For a debugger: nothing to compile.
+    if jax.config.jax_disable_jit:  # type: ignore[attr-defined]
+      return Compiled(step, place, place_state, ahead), 0
     executable = step.lower(state, shape(batch)).compile()
     made = Compiled(executable, place, place_state, ahead)
     found = executable.memory_analysis()

@@ -84,6 +84,7 @@ def flip_last(step):
   flip(path, 8 * path.stat().st_size - 1)
 
 
+@pytest.mark.scenario(7)
 @pytest.mark.parametrize(
   'damage',
   [
@@ -115,6 +116,7 @@ def test_a_damaged_step_is_named_set_aside_and_the_one_before_used(
   assert names(tmp_path) == ['1', '2', '3.corrupt', '3.corrupt2']
 
 
+@pytest.mark.scenario(8)
 def test_a_bit_that_flips_in_any_file_is_noticed(tmp_path):
   save(tmp_path, 1)
   step = tmp_path / 'checkpoints' / '1'
@@ -189,6 +191,7 @@ def test_what_a_writer_that_died_has_left_goes(tmp_path):
   assert names(tmp_path) == ['1']
 
 
+@pytest.mark.scenario(15)
 def test_a_save_that_fails_is_told_and_the_next_is_not_skipped(tmp_path):
   large = {'w': jnp.asarray(np.random.default_rng(0).normal(size=10**5))}
   before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)

@@ -20,6 +20,7 @@ time.sleep(60)
 """
 
 
+@pytest.mark.scenario(12)
 def test_a_workdir_has_one_writer_until_that_is_dead(tmp_path):
   owner = subprocess.Popen(
     [sys.executable, '-c', _OWNER, tmp_path], stdout=subprocess.PIPE, text=True
@@ -83,6 +84,7 @@ with checkpoints.Checkpoints(workdir) as saver:
 """
 
 
+@pytest.mark.scenario(2)
 @pytest.mark.parametrize(
   ('point', 'step'),
   [

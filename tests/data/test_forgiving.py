@@ -1,7 +1,9 @@
+import functools
+
 import numpy as np
 import pytest
 
-from inpaintax.data import batches, forgiving
+from inpaintax.data import batches, forgiving, pool
 from inpaintax.errors import InputError
 
 
@@ -45,6 +47,7 @@ def test_the_next_good_image_stands_in_for_a_bad_one(tmp_path):
   assert len(source) == 5 and source.name(2) == '2.png'
 
 
+@pytest.mark.scenario(30)
 def test_a_bad_image_is_tried_twice_and_never_again(tmp_path):
   inner = Source(3, (1,))
   source = forgiving.Forgiving(inner, tmp_path / 'bad.txt')
@@ -61,9 +64,15 @@ def test_one_that_comes_back_is_not_bad(tmp_path):
 
 
 def test_an_image_that_is_too_small_is_bad(tmp_path):
-  source = forgiving.Forgiving(Source(100), tmp_path / 'bad.txt', least=9)
+  source = forgiving.Forgiving(
+    Source(100),
+    tmp_path / 'bad.txt',
+    check=functools.partial(pool.check, side=9),
+  )
   assert numbers(source)[:3] == [1, 1, 2]
-  assert '9x8 pixels: too small for 9x9' in (tmp_path / 'bad.txt').read_text()
+  assert (tmp_path / 'bad.txt').read_text() == (
+    '0.png\t0.png: 9x8 pixels are too few for patches of 9x9\n'
+  )
 
 
 def test_more_than_a_share_end_it_and_the_last_is_named(tmp_path):

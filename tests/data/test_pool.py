@@ -52,5 +52,5 @@ def test_a_patch_depends_on_its_own_key_alone(folder):
 
 
 def test_images_smaller_than_a_patch_are_named(folder):
-  with pytest.raises(InputError, match=r'a\.png has 5x3 pixels'):
+  with pytest.raises(InputError, match=r'a\.png: 5x3 pixels'):
     pool.load(folder, side=4)

@@ -75,6 +75,7 @@ def test_a_folder_is_searched_to_its_depth_and_sorted(tmp_path):
   assert [round(v / 40) for v in values(source)] == [5, 2, 1, 0, 4, 3]
 
 
+@pytest.mark.scenario(31)
 def test_links_are_followed_but_not_round_and_round(tmp_path):
   images.write(tmp_path / 'data' / 'in' / 'a.png', picture(1))
   images.write(tmp_path / 'elsewhere' / 'b.png', picture(2))
@@ -85,6 +86,7 @@ def test_links_are_followed_but_not_round_and_round(tmp_path):
   assert sorted(values(source)) == [1, 2]
 
 
+@pytest.mark.scenario(31)
 def test_names_that_are_no_utf8_are_read_and_can_be_printed(tmp_path):
   odd = os.fsencode(tmp_path) + b'/caf\xe9.png'
   with open(odd, 'wb') as file:

@@ -53,6 +53,7 @@ def steps(workdir):
   return sorted(int(p.name) for p in folder.iterdir() if p.name.isdigit())
 
 
+@pytest.mark.scenario(3, 5)
 @pytest.mark.parametrize('name', PROGRAMS)
 @pytest.mark.parametrize(
   ('number', 'code'), [(signal.SIGTERM, 143), (signal.SIGINT, 130)]
@@ -69,6 +70,7 @@ def test_a_signal_saves_the_step_and_ends(tmp_path, name, number, code):
   assert not (tmp_path / 'lock').exists()
 
 
+@pytest.mark.scenario(5)
 def test_sigusr1_saves_and_goes_on(tmp_path):
   process = start('context_encoder', tmp_path)
   process.send_signal(signal.SIGUSR1)
@@ -96,6 +98,7 @@ program.run(context_encoder.main)
 """
 
 
+@pytest.mark.scenario(4)
 def test_a_second_signal_ends_at_once(tmp_path):
   process = subprocess.Popen(
     [sys.executable, '-c', _HANGING, *TINY, f'--workdir={tmp_path}'],
@@ -114,6 +117,7 @@ def test_a_second_signal_ends_at_once(tmp_path):
   assert not steps(tmp_path)
 
 
+@pytest.mark.scenario(12)
 def test_two_programs_on_one_workdir(tmp_path, run_program):
   process = start('context_encoder', tmp_path)
   other = run_program('context_encoder', *TINY, f'--workdir={tmp_path}')

@@ -186,7 +186,7 @@ def test_what_cannot_be_trained_is_refused(refusals_of, tmp_path):
     ('--optimizer=lbfgs --parallel=pmap', '--parallel=jit'),
     ('--pretrain=0.01', 'less than half of --updates_per_call'),
     ('--val_data=photos:val --val_stride=5', '--val_stride=5'),
-    ('--side=600 --factor=1e-4', 'too small for 600x600'),
+    ('--side=600 --factor=1e-4', 'too few for patches of 600x600'),
     ('--data=folder:/no/such/folder', '/no/such/folder'),
   ]
   arguments = [

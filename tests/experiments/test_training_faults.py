@@ -64,6 +64,7 @@ def flip(workdir, step):
   path.write_bytes(data)
 
 
+@pytest.mark.scenario(8)
 def test_a_run_steps_back_from_a_damaged_checkpoint(workdir, trained):
   flip(workdir, '3')
   done = run(workdir, '--steps=3')
@@ -75,6 +76,7 @@ def test_a_run_steps_back_from_a_damaged_checkpoint(workdir, trained):
   ).read_text()
 
 
+@pytest.mark.scenario(9)
 def test_without_a_good_one_it_begins_anew_only_if_told(workdir):
   for step in '123':
     flip(workdir, step)
@@ -92,6 +94,7 @@ def test_without_a_good_one_it_begins_anew_only_if_told(workdir):
   assert (workdir / 'metrics.jsonl.before_restart').read_text() == before
 
 
+@pytest.mark.scenario(10)
 def test_a_finished_run_is_left_alone(workdir):
   look = lambda: {
     path: (path.stat().st_mtime_ns, path.stat().st_size)
@@ -104,6 +107,7 @@ def test_a_finished_run_is_left_alone(workdir):
   assert look() == before
 
 
+@pytest.mark.scenario(21)
 def test_a_run_that_diverges_says_so_and_keeps_what_is_good(tmp_path):
   said = last_line(run(tmp_path, '--steps=99', '--gen_lr=1e30'), 3)
   assert 'gen/rec is nan at step' in said or 'is not finite' in said
@@ -112,6 +116,7 @@ def test_a_run_that_diverges_says_so_and_keeps_what_is_good(tmp_path):
     assert int(step) < 30
 
 
+@pytest.mark.scenario(23)
 def test_more_memory_than_there_is_is_noticed_before_the_first_step(tmp_path):
   said = last_line(run(tmp_path, '--steps=1', '--batch_size=50000000'), 5)
   assert '--batch_size=50000000 needs about' in said
@@ -119,6 +124,7 @@ def test_more_memory_than_there_is_is_noticed_before_the_first_step(tmp_path):
   assert not (tmp_path / 'metrics.jsonl').exists()
 
 
+@pytest.mark.scenario(13)
 def test_a_full_disk_is_told_and_what_was_saved_stays(tmp_path):
   # A shell sets the limit: forking this process would not be safe.
   done = subprocess.run(
@@ -136,6 +142,7 @@ def test_a_full_disk_is_told_and_what_was_saved_stays(tmp_path):
   assert steps(tmp_path) == []
 
 
+@pytest.mark.scenario(14)
 @pytest.mark.parametrize('place', ['/dev/null', '/proc/run'])
 def test_a_workdir_that_cannot_be_is_refused(place):
   assert place in last_line(run(place, '--steps=1'), 2)
@@ -160,6 +167,7 @@ def photographs(tmp_path_factory):
 BAD = ('007.jpg', '100.jpg', '299.jpg')
 
 
+@pytest.mark.scenario(25)
 def test_bad_images_are_skipped_counted_and_named(photographs, tmp_path):
   data = f'--data=folder:{photographs}'
   done = run(tmp_path, data, '--steps=100', '--checkpoint_every=100')
@@ -172,18 +180,21 @@ def test_bad_images_are_skipped_counted_and_named(photographs, tmp_path):
   assert (tmp_path / 'bad_files.txt').read_text().splitlines() == listed
 
 
+@pytest.mark.scenario(25)
 def test_too_many_bad_images_end_the_run(photographs, tmp_path):
   data = f'--data=folder:{photographs}[:110]'
   said = last_line(run(tmp_path, data, '--steps=100'), 2)
   assert '2 of 110 images are bad' in said and 'bad_files.txt' in said
 
 
+@pytest.mark.scenario(25)
 def test_strict_data_ends_at_the_first(photographs, tmp_path):
   data = f'--data=folder:{photographs}[:20]'
   said = last_line(run(tmp_path, data, '--steps=99', '--strict_data'), 2)
   assert '007.jpg' in said
 
 
+@pytest.mark.scenario(25)
 def test_check_data_names_all(photographs, run_program):
   done = run_program('check_data', f'--data=folder:{photographs}')
   assert '3 of 300 images' in last_line(done, 4)

@@ -106,6 +106,7 @@ def chunk(kind, body):
   return struct.pack('>I', len(body)) + kind + body + struct.pack('>I', check)
 
 
+@pytest.mark.scenario(26)
 @pytest.mark.filterwarnings('ignore::PIL.Image.DecompressionBombWarning')
 @pytest.mark.parametrize(
   ('side', 'text'), [(12_000, 0), (60_000, 0), (8, 100 * 10**6)]

@@ -34,6 +34,7 @@ def run(program, *args):
   )
 
 
+@pytest.mark.scenario(41)
 @pytest.mark.parametrize('path', FILES, ids=lambda path: path.stem)
 def test_a_flag_file_runs_and_is_replayed(path, tmp_path):
   program = 'ssda' if path.stem.startswith('ssda') else 'context_encoder'

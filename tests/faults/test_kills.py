@@ -68,6 +68,7 @@ def first_step(process, output):
   return None
 
 
+@pytest.mark.scenario(1)
 @pytest.mark.parametrize('name', PROGRAMS)
 def test_killed_at_random_points(tmp_path, name):
   generator = random.Random(0)

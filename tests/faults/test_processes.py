@@ -79,6 +79,7 @@ def test_two_processes_train_as_one(name, tmp_path):
     assert (tmp_path / 'two' / word).exists()
 
 
+@pytest.mark.scenario(6)
 @pytest.mark.parametrize('told', [0, 1])
 def test_told_to_stop_one_stops_both_at_the_same_step(told, tmp_path):
   name = 'context_encoder'

@@ -81,6 +81,7 @@ def whole(request, tmp_path_factory):
 
 # After the first step, within an epoch, at a stage's or epoch's end, before the
 # last.
+@pytest.mark.scenario(16)
 @pytest.mark.parametrize('stop', [1, 4, 5, STEPS - 1])
 def test_stopped_and_gone_on_with_is_never_stopped(whole, tmp_path, stop):
   name, workdir = whole
@@ -107,6 +108,7 @@ def losses(workdir):
   ]
 
 
+@pytest.mark.scenario(17)
 @pytest.mark.parametrize('before, after', [(8, 1), (8, 2), (8, 4), (1, 8)])
 @pytest.mark.parametrize('parallel', ['jit', 'pmap'])
 def test_devices_may_be_others_after_a_stop(

@@ -79,6 +79,7 @@ def distance(a, b):
   return max(jax.tree.leaves(jax.tree.map(apart, a, b)))
 
 
+@pytest.mark.scenario(19, 20)
 @pytest.mark.parametrize('axis_name', [None, 'devices'], ids=['jit', 'pmap'])
 @pytest.mark.parametrize('devices', [1, 2, 4, 8])
 def test_any_number_of_devices_trains_as_one(axis_name, devices):

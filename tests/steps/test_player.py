@@ -67,6 +67,7 @@ def test_a_finite_one_is_the_optimisers():
   chex.assert_trees_all_equal(after.stats, STATS)
 
 
+@pytest.mark.scenario(22)
 def test_a_pixel_that_is_nan_moves_neither_player_nor_statistics():
   nets = (
     ContextGenerator((8, 16), (16,), bottleneck_width=20),
