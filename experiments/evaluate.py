@@ -78,7 +78,7 @@ def main():
   from inpaintax.evaluate import reports
 
   if noise.NOISE.value:
-    program.refuse(['mask', 'hole', 'size'], 'with --noise')
+    program.refuse(['mask', 'hole', 'size', 'mirrored'], 'with --noise')
   else:
     program.refuse(['sigma', 'stride', 'font_sizes'], 'without --noise')
   baselines = _baselines()

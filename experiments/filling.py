@@ -4,7 +4,7 @@ from typing import Any
 
 from absl import flags
 
-from experiments import holes
+from experiments import holes, mirror
 
 _SIZE = flags.DEFINE_integer(
   'size',
@@ -49,7 +49,9 @@ def measure(
   methods = [
     filling.Method(
       name,
-      restore.make_filler(model, batch_size=_BATCH_SIZE.value).fill,
+      restore.make_filler(
+        model, batch_size=_BATCH_SIZE.value, mirrored=mirror.MIRRORED.value
+      ).fill,
       True,
     )
     for name, model in trained.items()
@@ -67,6 +69,7 @@ def measure(
     'mask': holes.MASK.value,
     'hole': hole,
     'batch_size': _BATCH_SIZE.value,
+    'mirrored': mirror.MIRRORED.value,
   }
   return found, filling.PROTOCOL, details
 

@@ -29,7 +29,7 @@ import sys
 
 from absl import flags
 
-from experiments import files, noise, profiling, program
+from experiments import files, mirror, noise, profiling, program
 
 _WORKDIR = flags.DEFINE_string(
   'workdir', None, 'Workdir of a trained model.', required=True
@@ -74,7 +74,8 @@ def main():
     if path is not None and not path.exists():
       raise InputError(f'--{flag}={path}: no such file or folder.')
   if mask is None:
-    program.refuse(['mask_invert', 'resize_mask'], 'without --mask')
+    only_holes = ['mask_invert', 'resize_mask', 'mirrored']
+    program.refuse(only_holes, 'without --mask')
   else:
     program.refuse(['sigma', 'stride', 'noise', 'font_sizes'], 'with --mask')
   # Read before the model is loaded, which takes seconds.
@@ -146,7 +147,7 @@ def _load_filler():
       f'--workdir={_WORKDIR.value}: this model takes noise off, it fills no'
       ' holes. Give the workdir of one that does, or no --mask.'
     )
-  filler = restore.make_filler(trained)
+  filler = restore.make_filler(trained, mirrored=mirror.MIRRORED.value)
 
   def fill(item, pixels, missing):
     try:

@@ -90,6 +90,38 @@ def test_the_whole_square_is_erased_however_little_is_missing(trained):
   np.testing.assert_array_equal(filled, expected)
 
 
+def test_a_mirrored_fill_is_the_mean_of_both_ways(trained, monkeypatch):
+  class Slanted(nn.Module):
+    """Gives grey that grows from left to right."""
+
+    axis_name: str | None = None
+    dtype: jnp.dtype = jnp.float32
+
+    @nn.compact
+    def __call__(self, observed, mask, *, train):
+      gain = self.param('gain', nn.initializers.ones, ())
+      return gain * jnp.broadcast_to(
+        jnp.linspace(-0.5, 0.3, 16)[:, None], observed.shape
+      )
+
+  monkeypatch.setitem(models.MODELS, 'slanted', Slanted)
+  model = trained(block=None, hole=None)
+  model.record['generator'] = {'name': 'slanted', 'options': {}}
+  plain, both = (
+    restore.make_filler(model, mirrored=mirrored).fill
+    for mirrored in (False, True)
+  )
+  batch = noise(2, 16, 16, 3)
+  missing = np.stack([box((16, 16), 3, 2, 6, 13)] * 2)
+  one = plain(batch, missing).astype(int)
+  other = plain(batch[:, :, ::-1], missing[:, :, ::-1])[:, :, ::-1]
+  found = both(batch, missing)
+  mean = (one + other) / 2
+  assert (one != other)[missing].mean() > 0.9
+  np.testing.assert_allclose(found[missing], mean[missing], atol=1)
+  np.testing.assert_array_equal(found[~missing], batch[~missing])
+
+
 def test_a_model_for_any_mask_sees_the_mask_as_it_is(trained):
   # 16 * 16 - 2 known pixels, of which 100 are 250 and the others 10.
   batch = np.full((1, 16, 16, 3), 10, np.uint8)
