@@ -9,7 +9,10 @@ from absl import flags
 from experiments import program
 
 MASK = flags.DEFINE_string(
-  'mask', 'center', 'Holes: center, blocks, region, or folder:DIR of masks.'
+  'mask',
+  'center',
+  'Holes: center, blocks, region, strokes (deepfill, lama-thin, lama-medium,'
+  ' lama-thick), or folder:DIR of masks.',
 )
 MIN_SIDE = flags.DEFINE_integer(
   'min_side',
@@ -26,6 +29,8 @@ MAX_SIDE = flags.DEFINE_integer(
 MAX_BLOCKS = flags.DEFINE_integer(
   'max_blocks', 1, 'Most blocks of --mask=blocks.', lower_bound=1
 )
+# Names of masks, and the kinds of `strokes.lama`.
+_LAMA = {f'lama-{kind}': kind for kind in ('thin', 'medium', 'thick')}
 
 
 def check() -> None:
@@ -37,7 +42,7 @@ def check() -> None:
   from inpaintax.errors import InputError
 
   kind, _, folder = MASK.value.partition(':')
-  known = ('center', 'blocks', 'region')
+  known = ('center', 'blocks', 'region', 'deepfill', *_LAMA)
   if MASK.value not in known and not (kind == 'folder' and folder):
     raise InputError(
       f'--mask={MASK.value} is not {", ".join(known)} or folder:DIR.'
@@ -60,7 +65,7 @@ def masker(size: int, *, hole: int | None) -> Callable[..., Any]:
   Raises:
     InputError: the flags ask for what does not exist or cannot be.
   """
-  from inpaintax.corruptions import banks, masks
+  from inpaintax.corruptions import banks, masks, strokes
 
   check()
   kind, _, folder = MASK.value.partition(':')
@@ -76,5 +81,10 @@ def masker(size: int, *, hole: int | None) -> Callable[..., Any]:
       max_blocks=MAX_BLOCKS.value,
     ),
     'region': masks.random_region,
+    'deepfill': strokes.deepfill,
+  }
+  makers |= {
+    name: functools.partial(strokes.lama, kind=kind)
+    for name, kind in _LAMA.items()
   }
   return makers[MASK.value]
