@@ -50,10 +50,11 @@ def painted(start, end, width, size=(21, 25)):
 
 def test_a_segment_is_what_lies_within_half_its_width():
   draw = np.random.default_rng(0)
+  paint = jax.jit(lambda segments: drawing.paint(segments, (21, 25)))
   for _ in range(40):
     start, end = draw.integers(0, 21, (2, 2)).tolist()
     width = int(draw.integers(1, 9))
-    found = drawing.paint(segments(start, end, width), (21, 25))
+    found = paint(segments(start, end, width))
     np.testing.assert_array_equal(found, painted(start, end, width))
 
 
@@ -73,17 +74,18 @@ def test_what_is_not_wanted_or_too_much_is_left_out():
 
 def test_a_stroke_goes_on_from_where_it_was_and_stays_inside():
   draw = np.random.default_rng(1)
+  walk, paint = (
+    jax.jit(f, static_argnames='size') for f in (drawing.walk, drawing.paint)
+  )
   for _ in range(20):
     one = lambda high: jnp.asarray(draw.integers(0, high, (1, 7)), jnp.int32)
     start = jnp.asarray(draw.integers(0, 40, (1, 2)), jnp.int32)
     used = jnp.arange(7)[None] < 5
-    lines = drawing.walk(
-      start, one(drawing.TURN), one(30), 1 + one(5), used, SIZE
-    )
+    lines = walk(start, one(drawing.TURN), one(30), 1 + one(5), used, size=SIZE)
     np.testing.assert_array_equal(lines.start[0], start[0])
     np.testing.assert_array_equal(lines.start[1:], lines.end[:-1])
     assert (lines.end >= 0).all() and (lines.end < jnp.array([SIZE])).all()
-    assert ndimage.label(drawing.paint(lines, SIZE), np.ones((3, 3)))[1] == 1
+    assert ndimage.label(paint(lines, size=SIZE), np.ones((3, 3)))[1] == 1
 
 
 @pytest.mark.parametrize(
@@ -109,8 +111,7 @@ def test_a_mask_follows_from_its_key_alone_bit_for_bit(name):
   assert found.shape == (6, *SIZE, 1) and found.dtype == jnp.float32
   assert set(np.unique(found)) == {0, 1}
   np.testing.assert_array_equal(jax.jit(make)(keys(6)[4:5]), found[4:5])
-  with jax.disable_jit():
-    np.testing.assert_array_equal(make(keys(6)[:2]), found[:2])
+  np.testing.assert_array_equal(make(keys(6)[:2]), found[:2])
   shares = np.asarray(jax.jit(make)(keys(100, seed=2))).mean((1, 2, 3))
   assert len(np.unique(shares)) > 50
 
