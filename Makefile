@@ -16,7 +16,7 @@ QUICK_SSDA := runs/quickstart_ssda
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help quickstart quickstart-ssda test test-faults check lint types doctest docs
+.PHONY: help quickstart quickstart-ssda test test-faults scenarios check lint types doctest docs
 .PHONY: check-wheel format constraints clean
 
 help: ## Lists the targets.
@@ -61,6 +61,12 @@ test: $(STAMP) ## Runs the tests.
 
 test-faults: $(STAMP) ## Kills, damage and bad input, for an hour.
 	$(BIN)/python -m pytest tests/faults
+
+scenarios: $(STAMP) ## What is seen of each fault: build/scenarios.md.
+	mkdir -p build
+	$(BIN)/python -m pytest -m scenario --scenarios=build/scenarios.md \
+	  tests/faults tests/checkpoints tests/data tests/experiments tests/steps \
+	  tests/test_images.py
 
 check: lint types test doctest docs check-wheel ## Everything below and test.
 

@@ -3,7 +3,12 @@
 The same command in each, but for --process. See docs/reliability.md.
 """
 
+import re
+import zlib
+
 from absl import flags
+
+from experiments import interruption, program
 
 _COORDINATOR = flags.DEFINE_string(
   'coordinator',
@@ -30,19 +35,57 @@ def join() -> None:
 
   place = _COORDINATOR.value
   if place is None:
-    if _PROCESSES.value > 1:
-      raise InputError('--processes needs --coordinator=host:port.')
+    if _PROCESSES.value > 1 or PROCESS.value:
+      raise InputError(
+        '--processes and --process need --coordinator=host:port.'
+      )
     return
   import jax
 
   if place == 'auto':
     jax.distributed.initialize()
+    interruption.take_signals()
     return
   if PROCESS.value >= _PROCESSES.value:
     raise InputError(
       f'--process={PROCESS.value} must be below --processes={_PROCESSES.value}.'
     )
+  if not re.fullmatch(r'.+:\d+', place):
+    raise InputError(f'--coordinator={place} is not host:port.')
+  program.say(
+    f'process {PROCESS.value} of {_PROCESSES.value}: waiting for the others at'
+    f' {place}.'
+  )
   jax.distributed.initialize(place, _PROCESSES.value, PROCESS.value)
+  interruption.take_signals()
+
+
+def check_agreement(flags_text: str) -> None:
+  """Refuses processes that were given different flags.
+
+  Args:
+    flags_text: all flags, one a line; those of the process itself do not count.
+
+  Raises:
+    InputError: they differ.
+  """
+  import jax
+  import numpy as np
+
+  from inpaintax.errors import InputError
+
+  if jax.process_count() == 1:
+    return
+  from jax.experimental import multihost_utils
+
+  own = (f'--{PROCESS.name}=', f'--{_COORDINATOR.name}=')
+  lines = [x for x in flags_text.splitlines() if not x.startswith(own)]
+  number = np.uint32(zlib.crc32('\n'.join(lines).encode()))
+  if len(np.unique(multihost_utils.process_allgather(number))) > 1:
+    raise InputError(
+      'the processes were given different flags: give each the same, but for'
+      ' --process.'
+    )
 
 
 def any_of(wanted: int) -> int:

@@ -237,6 +237,11 @@ def main():
   size, load_size = networks.SIZE.value, _LOAD_SIZE.value
   if load_size is not None and load_size < size:
     raise InputError(f'--load_size={load_size} is below --size={size}.')
+  if training.STEPS.value % _ACCUMULATE.value:
+    raise InputError(
+      f'--steps={training.STEPS.value} is not a multiple of'
+      f' --accumulate={_ACCUMULATE.value}: the last batches would do nothing.'
+    )
   if _SHIFT.value >= size:
     raise InputError(f'--shift={_SHIFT.value} is not below --size={size}.')
   # Small ones are enlarged; what is long and thin cannot be.

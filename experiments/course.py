@@ -12,9 +12,10 @@ from experiments import (
   interruption,
   profiling,
   program,
+  replay,
+  rescue,
   resources,
   training,
-  usage,
 )
 
 _RESTART = flags.DEFINE_bool(
@@ -80,24 +81,12 @@ def train(
     checkpoints.Checkpoints(workdir) as saver,
     interruption.Requests() as requests,
   ):
-    if _RESTART.value:
-      _begin_anew(saver, workdir, first)
-    state = compiled.place_state(run.init(saver.latest() is None))
-    saved = saver.restore(state, record=run.record)
-    if saved is not None:
-      state = saved.state
-      stream.set_state(saved.position)
-    step = int(state.step)
-    if step >= steps:
-      print(f'{workdir} is already at step {step} of {steps}.')
+    begun = _begin(run, compiled, stream, saver, example)
+    if begun is None:
+      print(f'{workdir} is already at step {saver.latest()} of {steps}.')
       return
-    compiled, needed = compiled.ahead(state, example)
-    fixed = checkpoints.bytes_of(state)
-    resources.check_memory(needed, fixed, batch_size)
-    if first:
-      resources.warn_of_disk(workdir, state)
-      # Only now: flags that were refused are not those of the run.
-      _write_flags(step)
+    state, compiled = begun
+    step = int(state.step)
     watched = feed.Feed(stream)
     log: logs.Log | logs.Silence = logs.Silence()
     if first:
@@ -105,25 +94,28 @@ def train(
     with log:
       tracer = profiling.Tracer(workdir)
       save = _saving(saver, run.record, stream)
-      loop.fit(
-        state,
-        compiled,
-        watched,
-        start=step,
-        steps=steps,
-        updates=updates,
-        hooks=[
-          lambda step, state, metrics: tracer.tick(metrics),
-          loop.every(
-            training.LOG_EVERY.value,
-            _telling(log, saver, watched, run.names),
-            last=steps,
-          ),
-          loop.every(training.CHECKPOINT_EVERY.value, save, last=steps),
-          *_looking(run.look if first else None, log),
-          _obeying(requests, saver, save),
-        ],
-      )
+      rescuer = rescue.Rescue(saver, save)
+      with rescuer:
+        loop.fit(
+          state,
+          compiled,
+          watched,
+          start=step,
+          steps=steps,
+          updates=updates,
+          hooks=[
+            rescuer.remember,
+            lambda step, state, metrics: tracer.tick(metrics),
+            loop.every(
+              training.LOG_EVERY.value,
+              _telling(log, saver, watched, run.names),
+              last=steps,
+            ),
+            loop.every(training.CHECKPOINT_EVERY.value, save, last=steps),
+            *_looking(run.look if first else None, log),
+            _obeying(requests, saver, save),
+          ],
+        )
       tracer.close()
 
 
@@ -135,6 +127,36 @@ def _begin_anew(saver, workdir, first):
   metrics = pathlib.Path(workdir) / 'metrics.jsonl'
   if first and metrics.exists():
     folder.set_aside(metrics, 'before_restart')
+
+
+def _begin(run, compiled, stream, saver, example):
+  """(state, compiled step) to begin or to go on with; None: all is done."""
+  import jax
+
+  from inpaintax import checkpoints
+
+  cluster.check_agreement(replay.text())
+  workdir, steps = training.WORKDIR.value, training.STEPS.value
+  anew = _RESTART.value or saver.latest() is None
+  state = compiled.place_state(run.init(anew))
+  if not _RESTART.value:
+    saved = saver.restore(state, record=run.record)
+    if saved is not None:
+      state = saved.state
+      stream.set_state(saved.position)
+  if int(state.step) >= steps:
+    return None
+  compiled, needed = compiled.ahead(state, example)
+  size = checkpoints.bytes_of(state)
+  resources.check_memory(needed, size, training.BATCH_SIZE.value)
+  # Only when all that could be refused has been.
+  first = jax.process_index() == 0
+  if _RESTART.value:
+    _begin_anew(saver, workdir, first)
+  if first:
+    resources.warn_of_disk(workdir, state)
+    replay.write(int(state.step))
+  return state, compiled
 
 
 def _saving(saver, record, stream):
@@ -226,7 +248,7 @@ def _obeying(requests, saver, save):
     saver.wait()
     message = f'saved step {step}'
     if stop:
-      raise program.Interrupted(
+      raise interruption.Interrupted(
         stop, f'{message}; rerun the same command to go on.'
       )
     program.say(f'{message}.')
@@ -246,33 +268,3 @@ def _dump(step, metrics, batch, names):
     arrays['names'] = names(step)
   np.savez(path, step=step, seed=training.SEED.value, **arrays)
   return path
-
-
-def _write_flags(step):
-  """Writes flags.txt; what it said up to now stays, under another name."""
-  path = pathlib.Path(training.WORKDIR.value) / 'flags.txt'
-  new = _flags_text()
-  old = path.read_text() if path.exists() else new
-  changed = sorted(set(new.splitlines()) - set(old.splitlines()))
-  if old != new:
-    kept = path.with_name(f'flags_until_{step}.txt')
-    path.rename(kept)
-    print(
-      f'Going on from step {step} with other flags than before, which are now'
-      f' in {kept.name}: {" ".join(changed)}',
-      flush=True,
-    )
-  path.write_text(new)
-
-
-def _flags_text():
-  """All flags of the programs, as a file that replays the run."""
-  # To begin anew once is enough.
-  left_out = {_RESTART.name, *program.meaningless}
-  given = [
-    flag
-    for flag in usage.own_flags()
-    if flag.value is not None and flag.name not in left_out
-  ]
-  lines = [flag.serialize() for flag in given]
-  return '\n'.join(line for line in lines if line) + '\n'

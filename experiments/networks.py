@@ -111,7 +111,7 @@ def record(fill: Sequence[float]) -> dict[str, Any]:
   task = {
     'image_size': size,
     'block': block,
-    'mask': holes.MASK.value,
+    'mask': holes.MASK.value.rstrip('/'),
     'hole': block - 2 * _OVERLAP.value if block else None,
     'fill': list(fill),
   }

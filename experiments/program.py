@@ -2,14 +2,15 @@
 
 Exit codes: 0 done; 1 flags (absl's own); 2 bad input, configuration or data;
 3 diverged; 4 finished, but some items failed; 5 out of memory or disk; 6 no
-usable checkpoint; 70 a fault of ours; 130 SIGINT; 143 SIGTERM. The last line
-on stderr starts `inpaintax:` and says what, where, and what to do.
+usable checkpoint; 70 a fault of ours; 129, 130, 143 SIGHUP, SIGINT, SIGTERM.
+The last line on stderr starts `inpaintax:` and says what, where, and what to
+do.
 """
 
+import contextlib
 import ctypes
 import math
 import os
-import signal
 import sys
 import traceback
 import warnings
@@ -17,7 +18,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from absl import app, flags, logging
 
-from experiments import usage
+from experiments import interruption, usage
 from inpaintax import errors
 
 _DEBUG = flags.DEFINE_bool('debug', False, 'Show the traceback of an error.')
@@ -32,23 +33,6 @@ _MALLOC_OPTIONS = (
   (-4, 0),  # M_MMAP_MAX
   (-1, 2**31 - 1),  # M_TRIM_THRESHOLD
 )
-
-
-class Interrupted(BaseException):
-  """A signal has ended the program; what was to be saved is.
-
-  Not an Exception, so that nothing on the way takes it for a failure.
-  """
-
-  def __init__(self, number: int, message: str):
-    """Says which, and what it means.
-
-    Args:
-      number: of the signal.
-      message: for the user.
-    """
-    super().__init__(message)
-    self.number = number
 
 
 def run(main: Callable[..., None], *, commands: Sequence[str] = ()) -> None:
@@ -72,18 +56,20 @@ def run(main: Callable[..., None], *, commands: Sequence[str] = ()) -> None:
       # Where a write fails, TensorStore's threads have much to say too.
       sys.unraisablehook = lambda _: None
     try:
-      _end_on_sigterm()
       _refuse_flags()
       main(*words)
-    except (Exception, KeyboardInterrupt, Interrupted) as error:
+    except (Exception, interruption.Interrupted) as error:
       if _DEBUG.value:
         traceback.print_exc()
       code, message = _verdict(error)
-      sys.stdout.flush()
+      # What reads our output may be gone.
+      with contextlib.suppress(OSError, AttributeError):
+        sys.stdout.flush()
       say(message)
       # Not sys.exit: threads that load data would be waited for.
       os._exit(code)
 
+  interruption.listen(say)
   keep_memory()
   os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')
   # What was compiled once need not be compiled again by the next run.
@@ -115,15 +101,6 @@ class _Formatter(logging.PythonFormatter):
     if not record.pathname.startswith(os.path.dirname(errors.__file__)):
       return super().format(record)
     return f'inpaintax: {record.levelname.lower()}: {record.getMessage()}'
-
-
-def _end_on_sigterm() -> None:
-  """From now on SIGTERM raises `Interrupted`, as Ctrl-C KeyboardInterrupt."""
-
-  def end(number: int, _: object) -> None:
-    raise Interrupted(number, 'ended by SIGTERM.')
-
-  signal.signal(signal.SIGTERM, end)
 
 
 def keep_memory() -> None:
@@ -178,16 +155,19 @@ def _refuse_flags() -> None:
       raise errors.InputError(
         f'--{flag.name}= is empty: give a value, or leave the flag out.'
       )
+    if isinstance(flag.value, str) and flag.value.startswith('~'):
+      raise errors.InputError(
+        f'--{flag.name}={flag.value}: write the folder out: a shell leaves ~'
+        ' alone behind =.'
+      )
     if isinstance(flag.value, float) and not math.isfinite(flag.value):
       raise errors.InputError(f'--{flag.name}={flag.value} is not a number.')
 
 
 def _verdict(error: BaseException) -> tuple[int, str]:
   message = ' '.join(str(error).split())
-  if isinstance(error, Interrupted):
+  if isinstance(error, interruption.Interrupted):
     return 128 + error.number, message
-  if isinstance(error, KeyboardInterrupt):
-    return 130, 'interrupted.'
   if isinstance(error, errors.ItemsFailedError):
     return 4, message
   if isinstance(error, errors.DivergedError):

@@ -78,6 +78,8 @@ def main():
     program.refuse(only_holes, 'without --mask')
   else:
     program.refuse(['sigma', 'stride', 'noise', 'font_sizes'], 'with --mask')
+  if mask is not None and output.resolve() == mask.resolve():
+    raise InputError(f'--output={output} is where the masks are.')
   # Read before the model is loaded, which takes seconds.
   read = _read_noisy if mask is None else _read_hole
   load = _load_denoiser if mask is None else _load_filler
@@ -111,14 +113,17 @@ def _read_hole(item):
   pixels, missing = images.read(item.image), images.read_mask(item.mask)
   if _MASK_INVERT.value:
     missing = ~missing
-  if missing.shape != pixels.shape[:2] and _RESIZE_MASK.value:
+  if _RESIZE_MASK.value and _alike(missing.shape, pixels.shape[:2]):
     missing = images.resize_mask(missing, pixels.shape[:2])
   if missing.shape != pixels.shape[:2]:
     (height, width), (rows, columns) = missing.shape, pixels.shape[:2]
+    other = ', or give --resize_mask'
+    if _RESIZE_MASK.value:
+      other = '; --resize_mask keeps the proportions'
     raise InputError(
       f'{images.printable(item.mask)} is {width}x{height} pixels,'
       f' {images.printable(item.image)} {columns}x{rows} (width x height): make'
-      ' them equal, or give --resize_mask.'
+      f' them equal{other}.'
     )
   fills = 'Black' if _MASK_INVERT.value else 'White'
   if missing.all():
@@ -134,6 +139,12 @@ def _read_hole(item):
       file=sys.stderr,
     )
   return pixels, missing
+
+
+def _alike(shape, other):
+  """Whether two shapes differ in size alone, but for a pixel."""
+  (height, width), (rows, columns) = shape, other
+  return abs(height * columns - width * rows) <= max(*shape, *other)
 
 
 def _load_filler():

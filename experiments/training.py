@@ -25,7 +25,9 @@ DATA = flags.DEFINE_string(
 VAL_DATA = flags.DEFINE_string(
   'val_data', None, 'Validation photographs, like --data; none if not given.'
 )
-STEPS = flags.DEFINE_integer('steps', 10_000, 'Updates in all.', lower_bound=1)
+STEPS = flags.DEFINE_integer(
+  'steps', 10_000, 'Updates in all.', lower_bound=1, upper_bound=2**31 - 1
+)
 BATCH_SIZE = flags.DEFINE_integer(
   'batch_size', 64, 'Images in a batch, over all devices.', lower_bound=1
 )

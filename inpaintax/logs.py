@@ -13,6 +13,8 @@ import rich.console
 import rich.progress
 import tensorboardX
 
+from inpaintax.errors import InputError
+
 
 class Log:
   """Writes the metrics of one run.
@@ -154,16 +156,27 @@ class Silence:
 
 
 def _keep_until(path: pathlib.Path, step: int) -> None:
-  """Drops the lines of steps after `step`, and a torn last one."""
+  """Drops the lines of steps after `step`, and a torn last one.
+
+  Raises:
+    InputError: another line is none of metrics.
+  """
   if not path.exists():
     return
   kept = []
-  for line in path.read_text().splitlines(keepends=True):
+  for number, line in enumerate(
+    path.read_text(errors='replace').splitlines(keepends=True), 1
+  ):
+    if not line.endswith('\n'):  # Only the last may be.
+      break
     try:
       written = json.loads(line)['step']
-    except (ValueError, KeyError):
-      break
-    if written <= step and line.endswith('\n'):
+    except (ValueError, KeyError, TypeError) as error:
+      raise InputError(
+        f'{path}, line {number} is no line of metrics: mend it, or move the'
+        ' file away.'
+      ) from error
+    if written <= step:
       kept.append(line)
   new = path.with_suffix('.tmp')
   new.write_text(''.join(kept))

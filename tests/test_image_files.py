@@ -36,11 +36,21 @@ def test_a_colour_mask_counts_by_its_grey_and_only_where_it_is_opaque(tmp_path):
   np.testing.assert_array_equal(mask, [[False, False, True, True, False]])
 
 
-def test_a_mask_of_zeros_and_ones_is_refused_and_an_empty_one_is_not(tmp_path):
+def test_a_mask_that_marks_in_grey_or_red_is_refused_an_empty_one_is_not(
+  tmp_path,
+):
   path = tmp_path / 'mask.png'
-  images.write(path, np.eye(3, dtype=np.uint8))
-  with pytest.raises(InputError, match=r'mask\.png.*multiply it by 255'):
-    images.read_mask(path)
+  red = np.zeros((3, 3, 3), np.uint8)
+  red[1, 1, 0] = 255
+  for mask, grey in (
+    (np.eye(3, dtype=np.uint8), 1),
+    (2 * np.eye(3, dtype=np.uint8), 2),
+    (127 * np.eye(3, dtype=np.uint8), 127),
+    (red, 76),
+  ):
+    images.write(path, mask)
+    with pytest.raises(InputError, match=rf'mask\.png.* grey of {grey}, '):
+      images.read_mask(path)
   images.write(path, np.zeros((3, 3), np.uint8))
   assert not images.read_mask(path).any()
 
@@ -132,6 +142,26 @@ def test_the_short_side_is_met_and_the_aspect_kept(shape, side, expected):
   resized = images.resize_short_side(flat, side)
   assert resized.shape == (*expected, 3)
   assert (resized == [10, 100, 250]).all()
+
+
+def test_a_resized_mask_loses_nothing_that_was_missing():
+  mask = np.zeros((12, 20), bool)
+  mask[7, 13] = True
+  for shape in ((6, 10), (5, 7), (24, 40), (31, 45)):
+    found = images.resize_mask(mask, shape)
+    assert found.shape == shape and found.any()
+    # Where the pixel's area lies, and no further than it touches.
+    rows, columns = (np.arange(n) for n in shape)
+    touches = lambda at, n, side, place: (
+      ((at + 1) * side / n > place) & (at * side / n < place + 1)
+    )
+    near = np.outer(
+      touches(rows, shape[0], 12, 7), touches(columns, shape[1], 20, 13)
+    )
+    assert not (found & ~near).any()
+  np.testing.assert_array_equal(images.resize_mask(mask, (12, 20)), mask)
+  doubled = images.resize_mask(mask, (24, 40))
+  np.testing.assert_array_equal(doubled, np.kron(mask, np.ones((2, 2))) > 0)
 
 
 def test_shrinking_averages_areas(image):

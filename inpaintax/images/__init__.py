@@ -86,16 +86,17 @@ def read_mask(path: str | os.PathLike) -> np.ndarray:
     bool `[H, W]`, True where a pixel is missing.
 
   Raises:
-    InputError: the file cannot be read or decoded, or holds 1 for white.
+    InputError: the file cannot be read or decoded, or what it marks is not
+      white.
   """
   name = printable(path)
   grey = to_grey(decode(_bytes_of(path), name=name, background=0))
-  if grey.max() == 1:
-    # Class indices saved as pixels. Read by the rule they would mean "nothing
-    # is missing", and the picture would come back untouched.
+  if 0 < grey.max() < _MASK_THRESHOLD:
+    # Class indices saved as pixels, or a mask in red. By the rule they mean
+    # "nothing is missing", and the picture would come back untouched.
     raise InputError(
-      f'{name}: the mask holds only 0 and 1; missing pixels must be at least '
-      f'{_MASK_THRESHOLD}: multiply it by 255'
+      f'{name}: the brightest pixel of the mask has a grey of {grey.max()}, and'
+      f' missing is from {_MASK_THRESHOLD} on: make what is to be filled white'
     )
   return grey >= _MASK_THRESHOLD
 

@@ -253,3 +253,12 @@ def test_evaluation_crops_the_centre():
 def test_evaluation_refuses_wrong_options_at_once():
   with pytest.raises(InputError, match='too small'):
     batches.eval_batches(labelled(3), batch_size=2, size=4, load_size=3)
+
+
+def test_the_names_of_a_batch_are_those_of_its_images():
+  source = labelled(7)
+  stream = train(source, batch_size=4, size=4)
+  for number in range(5):
+    found = next(stream)[:, 0, 0, 0]
+    names = batches.train_names(source, batch_size=4, seed=3, number=number)
+    assert names == [f'image {n}' for n in found]

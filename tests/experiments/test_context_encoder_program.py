@@ -194,6 +194,12 @@ def test_the_gradients_of_several_batches_make_one_update(tmp_path):
     (('--model=deck', '--size=256', '--mask=region'), 2, 'deck'),
     (('--init_from=/no/such/run',), 6, '/no/such/run'),
     (('--workdir=',), 2, '--workdir='),
+    (('--workdir=~/runs',), 2, '--workdir=~/runs'),
+    (('--steps=5', '--accumulate=2'), 2, '--accumulate=2'),
+    (('--process=1',), 2, '--coordinator'),
+    (('--coordinator=here', '--processes=2'), 2, '--coordinator=here'),
+    (('--steps=99999999999999999999',), 1, '--steps=9999'),
+    (('--max_blocks=2',), 2, '--max_blocks'),
     (('--workdir=/tmp/run[1]',), 2, 'brackets'),
   ],
 )

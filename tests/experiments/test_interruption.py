@@ -56,7 +56,8 @@ def steps(workdir):
 @pytest.mark.scenario(3, 5)
 @pytest.mark.parametrize('name', PROGRAMS)
 @pytest.mark.parametrize(
-  ('number', 'code'), [(signal.SIGTERM, 143), (signal.SIGINT, 130)]
+  ('number', 'code'),
+  [(signal.SIGTERM, 143), (signal.SIGINT, 130), (signal.SIGHUP, 129)],
 )
 def test_a_signal_saves_the_step_and_ends(tmp_path, name, number, code):
   process = start(name, tmp_path)
@@ -115,6 +116,58 @@ def test_a_second_signal_ends_at_once(tmp_path):
   code, said = end(process, timeout=10)
   assert code == 143 and 'ended at once' in said
   assert not steps(tmp_path)
+
+
+# A program that is no training, and that drops what a handler raises, as
+# callbacks of libraries do.
+_DEAF = """
+import time
+from experiments import program
+def main():
+  print('begun', flush=True)
+  while True:
+    try:
+      time.sleep(100)
+    except BaseException:
+      pass
+program.run(main)
+"""
+
+
+@pytest.mark.scenario(3, 5)
+@pytest.mark.parametrize(
+  ('number', 'code'), [(signal.SIGTERM, 143), (signal.SIGINT, 130)]
+)
+def test_what_drops_a_signal_is_ended_all_the_same(number, code):
+  process = subprocess.Popen(
+    [sys.executable, '-c', _DEAF],
+    stdout=subprocess.PIPE,
+    stderr=subprocess.PIPE,
+    text=True,
+  )
+  assert process.stdout.readline() == 'begun\n'
+  process.send_signal(signal.SIGUSR1)
+  assert 'nothing to save yet' in process.stderr.readline()
+  process.send_signal(number)
+  returned, said = end(process, timeout=20)
+  assert returned == code
+  assert said == f'inpaintax: ended by {signal.Signals(number).name}.'
+
+
+@pytest.mark.scenario(6)
+def test_a_process_that_waits_for_others_can_be_ended(tmp_path):
+  flags = ('--coordinator=localhost:1', '--processes=2', '--process=1')
+  process = subprocess.Popen(
+    [sys.executable, '-m', 'experiments.context_encoder', *TINY, *flags]
+    + [f'--workdir={tmp_path}'],
+    stdout=subprocess.PIPE,
+    stderr=subprocess.PIPE,
+    text=True,
+  )
+  said = process.stderr.readline()
+  assert 'process 1 of 2: waiting for the others at localhost:1' in said
+  process.send_signal(signal.SIGTERM)
+  assert end(process, timeout=20)[0] == 143
 
 
 @pytest.mark.scenario(12)

@@ -94,6 +94,49 @@ def test_without_a_good_one_it_begins_anew_only_if_told(workdir):
   assert (workdir / 'metrics.jsonl.before_restart').read_text() == before
 
 
+def test_a_restart_that_is_refused_moves_nothing(workdir):
+  args = ('--steps=5', '--restart', '--init_from=/no/such/run')
+  assert '/no/such/run' in last_line(run(workdir, *args), 6)
+  assert steps(workdir) == ['1', '2', '3']
+  # Its own generator may be what it begins anew from.
+  args = ('--steps=1', '--restart', f'--init_from={workdir}')
+  done = run(workdir, *args)
+  assert done.returncode == 0, done.stderr
+  assert steps(workdir) == ['1']
+
+
+def test_what_fails_in_a_run_does_not_cost_what_was_trained(
+  photographs, tmp_path
+):
+  flags = (
+    f'--val_data=folder:{photographs}[:20]',
+    '--checkpoint_every=100',
+    '--steps=6',
+  )
+  done = run(tmp_path / 'run', *flags, '--image_every=4', '--strict_data')
+  assert '007.jpg' in last_line(done, 2)
+  assert 'saved step 4 before what follows' in done.stderr
+  assert steps(tmp_path / 'run') == ['4']
+  for place in ('run', 'whole'):
+    done = run(tmp_path / place, *flags[1:])
+    assert done.returncode == 0, done.stderr
+  ours, theirs = (
+    (tmp_path / place / 'metrics.jsonl').read_bytes()
+    for place in ('run', 'whole')
+  )
+  assert ours == theirs
+
+
+def test_a_line_that_is_none_of_metrics_is_named_and_kept(workdir):
+  path = workdir / 'metrics.jsonl'
+  lines = path.read_text().splitlines(keepends=True)
+  path.write_text(''.join([lines[0], 'garbage\n', *lines[2:]]))
+  before = path.read_bytes()
+  said = last_line(run(workdir, '--steps=5'), 2)
+  assert 'metrics.jsonl, line 2' in said
+  assert path.read_bytes() == before
+
+
 @pytest.mark.scenario(10)
 def test_a_finished_run_is_left_alone(workdir):
   look = lambda: {

@@ -105,3 +105,20 @@ def test_told_to_stop_one_stops_both_at_the_same_step(told, tmp_path):
     for line in (tmp_path / 'metrics.jsonl').read_text().splitlines()
   ]
   assert written == sorted(set(written)) and written[-1] == step + 6
+
+
+@pytest.mark.scenario(6)
+def test_processes_of_different_flags_are_refused(tmp_path):
+  with socket.socket() as free:
+    free.bind(('localhost', 0))
+    port = free.getsockname()[1]
+  shared = (f'--coordinator=localhost:{port}', '--processes=2')
+  said = wait(
+    [
+      start('context_encoder', tmp_path, *shared, '--process=0'),
+      start('context_encoder', tmp_path, *shared, '--process=1', '--seed=5'),
+    ],
+    2,
+  )
+  for text in said:
+    assert 'different flags' in text.strip().splitlines()[-1]
