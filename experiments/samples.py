@@ -20,6 +20,14 @@ _TEXT_SHARE = flags.DEFINE_float(
   lower_bound=0.0,
   upper_bound=1.0,
 )
+_GREY_SHARE = flags.DEFINE_float(
+  'grey_share',
+  None,
+  'Share of the strings of text that have any grey, the hardest to see; the'
+  ' others are black or white. None: a third.',
+  lower_bound=0.0,
+  upper_bound=1.0,
+)
 
 
 def described() -> dict[str, Any]:
@@ -34,9 +42,9 @@ def described() -> dict[str, Any]:
   from inpaintax.errors import InputError
 
   low, high = noise.SIGMA.value, _SIGMA_MAX.value
-  others = ('sigma', 'sigma_max')
+  others: tuple[str, ...] = ('sigma', 'sigma_max')
   if kind() == 'gaussian':
-    others = ('font_sizes', 'text_share')
+    others = ('font_sizes', 'text_share', 'grey_share')
     if high is not None and high < low:
       raise InputError(f'--sigma_max={high:g} is below --sigma={low:g}.')
   program.refuse(others, f'when training for {kind()}')
@@ -65,7 +73,11 @@ def load(source: Any, *, side: int) -> Any:
 
   pages = None
   if kind() == 'text':
-    pages = text.load_pages(training.SEED.value, font_sizes=noise.font_sizes())
+    pages = text.load_pages(
+      training.SEED.value,
+      font_sizes=noise.font_sizes(),
+      grey_share=_GREY_SHARE.value,
+    )
   return jax.device_put((pool.load(source, side=side), pages))
 
 

@@ -64,12 +64,13 @@ def draw(
   font_sizes: tuple[int, int] = (18, 36),
   fonts: Sequence[str] = FONTS,
   share: float = 0.15,
+  grey_share: float | None = None,
 ) -> Text:
   """Draws strings until they cover a share of the page.
 
   Each has letters and digits at random, and a font, a weight, a size, a place
-  and a colour of its own: black, white or any grey, each as likely. It may
-  leave the page, and lie over others.
+  and a colour of its own: black, white or any grey. It may leave the page, and
+  lie over others.
 
   Args:
     generator: every choice is its.
@@ -77,6 +78,8 @@ def draw(
     font_sizes: the smallest and the largest, from 6 to 200 pixels.
     fonts: names of those inside OpenCV, or paths of font files.
     share: of the pixels, in (0, 1).
+    grey_share: of the strings that have any grey, in [0, 1], black and white
+      ones being as many; None: a third.
 
   Returns:
     The text.
@@ -92,6 +95,10 @@ def draw(
     )
   if not 0 < share < 1:
     raise ValueError(f'share must be in (0, 1), got {share}.')
+  chances = None  # Equal ones; and a stream of choices as it always was.
+  if grey_share is not None:
+    noise.check_share(grey_share)
+    chances = ((1 - grey_share) / 2, (1 - grey_share) / 2, grey_share)
   faces = [_face(font) for font in fonts]
   keep: np.ndarray = np.ones(size, np.float32)
   add: np.ndarray = np.zeros(size, np.float32)
@@ -102,7 +109,11 @@ def draw(
     # Left of the page, too, and above: its borders have as much as its middle.
     left = int(generator.integers(-6 * points, width))
     base = int(generator.integers(0, height + points))
-    level = (0, 255, int(generator.integers(256)))[generator.integers(3)]
+    grey = int(generator.integers(256))
+    kind = (
+      generator.integers(3) if not chances else generator.choice(3, p=chances)
+    )
+    level = (0, 255, grey)[kind]
     cover = np.zeros(size, np.uint8)
     cv2.putText(
       cover,
@@ -151,6 +162,7 @@ def load_pages(
   size: tuple[int, int] = PAGE,
   font_sizes: tuple[int, int] = (18, 36),
   fonts: Sequence[str] = FONTS,
+  grey_share: float | None = None,
 ) -> Pages:
   """Draws a bank of pages.
 
@@ -160,6 +172,7 @@ def load_pages(
     size: height and width of a page, pixels.
     font_sizes: the smallest and the largest, pixels.
     fonts: as for `draw`.
+    grey_share: as for `draw`.
 
   Returns:
     The bank, on the host.
@@ -169,7 +182,13 @@ def load_pages(
   """
   generator = np.random.default_rng(seed)
   pages = [
-    draw(generator, size, font_sizes=font_sizes, fonts=fonts)
+    draw(
+      generator,
+      size,
+      font_sizes=font_sizes,
+      fonts=fonts,
+      grey_share=grey_share,
+    )
     for _ in range(count)
   ]
   keep, add = (np.stack(part) for part in zip(*pages, strict=True))

@@ -117,3 +117,19 @@ def test_what_is_out_of_range_is_refused():
     text.superimpose(KEYS[:1], jnp.zeros((1, 49, 9, 1)), PAGES)
   with pytest.raises(ValueError, match=r'no\.ttf'):
     text.draw(rng(), (20, 20), fonts=['no.ttf'])
+
+
+def test_the_share_of_grey_strings_is_chosen():
+  def greys(share):
+    generator = np.random.default_rng(0)
+    pages = [
+      text.draw(generator, (64, 64), font_sizes=(12, 20), grey_share=share)
+      for _ in range(8)
+    ]
+    inside = np.concatenate([p.add[p.keep == 0] for p in pages])
+    return np.mean((inside > 0) & (inside < 255))
+
+  assert greys(0.0) < 0.02  # Edges that lie over others.
+  assert 0.1 < greys(None) < 0.7 < greys(1.0)
+  with pytest.raises(ValueError, match='share'):
+    greys(1.5)
