@@ -70,7 +70,7 @@ def walk(
 
 
 def paint(
-  segments: Segments, size: tuple[int, int], limit: int | None = None
+  segments: Segments, size: tuple[int, int], *, limit: int | None = None
 ) -> jax.Array:
   """Marks what is within half a width of a segment.
 

@@ -200,7 +200,7 @@ def lama(
       used,
       size,
     )
-    mask = drawing.paint(lines, size, limit)
+    mask = drawing.paint(lines, size, limit=limit)
     if recipe.box is None:
       return mask
     low, high = (max(1, round(n * scale)) for n in recipe.box)

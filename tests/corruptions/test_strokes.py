@@ -68,7 +68,7 @@ def test_what_is_not_wanted_or_too_much_is_left_out():
   assert not drawing.paint(segments((3, 3), (9, 9), 4, False), (21, 25)).any()
   whole = drawing.paint(segments((3, 3), (9, 9), 4), (21, 25))
   for limit, kept in ((int(whole.sum()), True), (int(whole.sum()) - 1, False)):
-    found = drawing.paint(segments((3, 3), (9, 9), 4), (21, 25), limit)
+    found = drawing.paint(segments((3, 3), (9, 9), 4), (21, 25), limit=limit)
     np.testing.assert_array_equal(found, whole & kept)
 
 
