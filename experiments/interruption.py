@@ -76,8 +76,10 @@ def listen(say: Callable[[str], None]) -> None:
 def take_signals() -> None:
   """Takes signals from who had them: again, where JAX has taken SIGTERM."""
   for number in (*_STOP, signal.SIGUSR1):
-    # As nohup has it: a terminal may go.
-    if signal.getsignal(number) != signal.SIG_IGN:
+    # As nohup has it: a terminal may go. But not SIGINT, which shells have jobs
+    # in the background ignore.
+    ignored = signal.getsignal(number) == signal.SIG_IGN
+    if not (ignored and number == signal.SIGHUP):
       signal.signal(number, _handle)
 
 

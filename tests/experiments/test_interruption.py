@@ -24,6 +24,14 @@ SSDA = (
 PROGRAMS = {'context_encoder': TINY, 'ssda': SSDA}
 
 
+@pytest.fixture(autouse=True)
+def a_terminal_that_can_go():
+  """Under nohup, SIGHUP is ignored, and by all that is started too."""
+  before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+  yield
+  signal.signal(signal.SIGHUP, before)
+
+
 def start(name, workdir, *args):
   """A run that has made a few steps."""
   flags = [*PROGRAMS[name], '--checkpoint_every=1000000']
