@@ -41,7 +41,7 @@ def walk(
 
   Args:
     start: int32 `[N, 2]`, where strokes begin, row and column.
-    angle: int32 `[N, S]`, directions from a row's, in `TURN`ths of a turn.
+    angle: int32 `[N, S]`, directions from a row's, `TURN` to a turn.
     length: int32 `[N, S]`, pixels. An end outside is moved to the border.
     width: int32 `[N, S]`, pixels.
     used: bool `[N, S]`.
