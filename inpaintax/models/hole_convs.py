@@ -4,8 +4,6 @@ Both take the place of a plain convolution: `PartialConv` leaves missing pixels
 out of its sums, `GatedConv` learns what to let through.
 """
 
-from collections.abc import Callable
-
 import chex
 import jax
 from flax import linen as nn
@@ -79,7 +77,7 @@ class PartialConv(nn.Module):
 
 
 class GatedConv(nn.Module):
-  """A convolution whose output a second one lets through, or not.
+  """A convolution and ELU whose output a second one lets through, or not.
 
   Called with float `[B, H, W, C]`, which has the mask among its channels if the
   gates are to know it; returns `[B, H', W', features]`.
@@ -89,7 +87,6 @@ class GatedConv(nn.Module):
     kernel: side of the window.
     stride: between windows.
     dilation: between the pixels of a window.
-    activation: of what is let through.
     kernel_init: initializer of the kernel.
     dtype: type of the computation; parameters stay float32.
 
@@ -100,7 +97,6 @@ class GatedConv(nn.Module):
   kernel: int = 3
   stride: int = 1
   dilation: int = 1
-  activation: Callable[[jax.Array], jax.Array] = nn.elu
   kernel_init: blocks.Initializer = _INIT
   dtype: jnp.dtype = jnp.float32
 
@@ -116,7 +112,7 @@ class GatedConv(nn.Module):
       name='conv',
     )(x)
     y, gate = jnp.split(both, 2, axis=-1)
-    return self.activation(y) * nn.sigmoid(gate)
+    return nn.elu(y) * nn.sigmoid(gate)
 
 
 def check_mask(x: jax.Array, mask: jax.Array) -> None:
