@@ -44,8 +44,16 @@ def join() -> None:
 
   if place == 'auto':
     jax.distributed.initialize()
-    interruption.take_signals()
-    return
+  else:
+    _check(place)
+    jax.distributed.initialize(place, _PROCESSES.value, PROCESS.value)
+  interruption.take_signals()
+
+
+def _check(place):
+  """Refuses what the others could not be found by; says what is waited for."""
+  from inpaintax.errors import InputError
+
   if PROCESS.value >= _PROCESSES.value:
     raise InputError(
       f'--process={PROCESS.value} must be below --processes={_PROCESSES.value}.'
@@ -56,8 +64,6 @@ def join() -> None:
     f'process {PROCESS.value} of {_PROCESSES.value}: waiting for the others at'
     f' {place}.'
   )
-  jax.distributed.initialize(place, _PROCESSES.value, PROCESS.value)
-  interruption.take_signals()
 
 
 def check_agreement(flags_text: str) -> None:
@@ -69,19 +75,14 @@ def check_agreement(flags_text: str) -> None:
   Raises:
     InputError: they differ.
   """
-  import jax
   import numpy as np
 
   from inpaintax.errors import InputError
 
-  if jax.process_count() == 1:
-    return
-  from jax.experimental import multihost_utils
-
   own = (f'--{PROCESS.name}=', f'--{_COORDINATOR.name}=')
   lines = [x for x in flags_text.splitlines() if not x.startswith(own)]
   number = np.uint32(zlib.crc32('\n'.join(lines).encode()))
-  if len(np.unique(multihost_utils.process_allgather(number))) > 1:
+  if len(np.unique(_of_all(number))) > 1:
     raise InputError(
       'the processes were given different flags: give each the same, but for'
       ' --process.'
@@ -97,12 +98,17 @@ def any_of(wanted: int) -> int:
   Returns:
     The largest.
   """
-  import jax
   import numpy as np
 
+  return int(_of_all(np.int32(wanted)).max())
+
+
+def _of_all(number):
+  """What each process has: an array."""
+  import jax
+
   if jax.process_count() == 1:
-    return wanted
+    return number
   from jax.experimental import multihost_utils
 
-  found = multihost_utils.process_allgather(np.int32(wanted))
-  return int(found.max())
+  return multihost_utils.process_allgather(number)

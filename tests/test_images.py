@@ -3,12 +3,12 @@
 import io
 import os
 import struct
-import zlib
 
 import cv2
 import numpy as np
 import pytest
 from PIL import Image, ImageOps
+from pngs import bomb
 
 from inpaintax import images
 from inpaintax.errors import InputError
@@ -41,20 +41,6 @@ def decode(data):
   image = images.decode(data, name='it')
   assert image.dtype == np.uint8 and image.flags.c_contiguous
   return image
-
-
-def chunk(kind, body):
-  check = zlib.crc32(kind + body)
-  return struct.pack('>I', len(body)) + kind + body + struct.pack('>I', check)
-
-
-def png_header(width, height):
-  """A PNG that promises much and holds nothing."""
-  head = struct.pack('>IIBBBBB', width, height, 8, 2, 0, 0, 0)
-  pixels = chunk(b'IDAT', zlib.compress(b''))
-  return (
-    b'\x89PNG\r\n\x1a\n' + chunk(b'IHDR', head) + pixels + chunk(b'IEND', b'')
-  )
 
 
 @pytest.mark.parametrize('kind', ['PNG', 'BMP', 'TIFF', 'PPM'])
@@ -227,7 +213,7 @@ def test_what_is_no_image_is_refused():
 @pytest.mark.parametrize('side', [9460, 12_000, 60_000])
 def test_a_bomb_is_refused_from_its_header(side):
   with pytest.raises(InputError, match=r'^it: .*(limit|exceeds)'):
-    decode(png_header(side, side))
+    decode(bomb(side))
   jpeg = bytearray(encode(smooth(8, 8), 'JPEG'))
   place = jpeg.index(b'\xff\xc0')
   jpeg[place + 5 : place + 9] = struct.pack('>HH', side, side)

@@ -109,6 +109,22 @@ def paint(
   return jax.lax.scan(add, jnp.zeros(size, bool), segments)[0]
 
 
+def spans(start: jax.Array, length: jax.Array, whole: int) -> jax.Array:
+  """Marks stretches of a line.
+
+  Args:
+    start: int32 of any shape: their first places.
+    length: int32, same shape.
+    whole: places on the line.
+
+  Returns:
+    bool, of that shape and one axis more, of `whole` places.
+  """
+  position = jnp.arange(whole).reshape([1] * start.ndim + [whole])
+  start, end = start[..., None], (start + length)[..., None]
+  return (start <= position) & (position < end)
+
+
 def box(
   at: Sequence[jax.Array], sides: Sequence[jax.Array], size: tuple[int, int]
 ) -> jax.Array:
@@ -122,8 +138,5 @@ def box(
   Returns:
     bool `[H, W]`.
   """
-  inside = [
-    (jnp.arange(n) >= first) & (jnp.arange(n) < first + side)
-    for n, first, side in zip(size, at, sides, strict=True)
-  ]
-  return inside[0][:, None] & inside[1][None, :]
+  rows, columns = map(spans, at, sides, size)
+  return rows[:, None] & columns[None, :]

@@ -13,7 +13,7 @@ import numpy as np
 from jax import numpy as jnp
 from jax.typing import ArrayLike
 
-from inpaintax.corruptions import fields, noise
+from inpaintax.corruptions import drawing, fields, noise
 
 # What a hole is filled with before a network sees it, R, G, B in [-1, 1]. The
 # weights of a model depend on it. `pathak` is what the authors' code writes:
@@ -49,7 +49,7 @@ def center(
   >>> masks.shape, float(masks.mean())
   ((2, 8, 8, 1), 0.25)
   """
-  _check(keys, size)
+  check(keys, size)
   holes = (hole, hole) if isinstance(hole, int) else hole
   for whole, part in zip(size, holes, strict=True):
     if not 0 < part <= whole or (whole - part) % 2:
@@ -98,7 +98,7 @@ def random_blocks(
   Source: Pathak et al. 2016, arXiv:1604.07379, sec. 3.3, "random block": the
   bound of a quarter is theirs; they do not say how sides and number are drawn.
   """
-  _check(keys, size)
+  check(keys, size)
   height, width = size
   limit = math.floor(max_area * height * width + 1e-6)
   if not 0 < min_side <= max_side <= min(size):
@@ -120,8 +120,10 @@ def random_blocks(
     draw = draws[:-1].reshape(4, max_blocks)
     tall = min_side + fields.whole(draw[0], max_side - min_side + 1)
     wide = min_side + fields.whole(draw[1], max_side - min_side + 1)
-    rows = _spans(fields.whole(draw[2], height - tall + 1), tall, height)
-    columns = _spans(fields.whole(draw[3], width - wide + 1), wide, width)
+    rows = drawing.spans(fields.whole(draw[2], height - tall + 1), tall, height)
+    columns = drawing.spans(
+      fields.whole(draw[3], width - wide + 1), wide, width
+    )
 
     def add(
       mask: jax.Array, block: tuple[jax.Array, ...]
@@ -180,7 +182,7 @@ def random_region(
   Source: Pathak et al. 2016, arXiv:1604.07379, sec. 3.3, "random region", as
   released in pathak22/context-encoder, train_random.lua.
   """
-  _check(keys, size)
+  check(keys, size)
   pixels = size[0] * size[1]
   least = math.ceil(min_area * pixels - 1e-6)
   most = math.floor(max_area * pixels + 1e-6)
@@ -220,7 +222,7 @@ def from_bank(
     ValueError: the bank is empty or of another size.
     AssertionError: `keys` are not typed keys of rank 1.
   """
-  _check(keys, size)
+  check(keys, size)
   if bank.ndim != 4 or bank.shape[1:] != (*size, 1) or not len(bank):
     raise ValueError(
       f'wanted a bank of masks [N, {size[0]}, {size[1]}, 1], got {bank.shape}.'
@@ -251,14 +253,17 @@ def apply(image: jax.Array, mask: jax.Array, fill: ArrayLike) -> jax.Array:
   return image * (1 - mask) + colour.reshape(1, 1, 1, -1) * mask
 
 
-def _check(keys: jax.Array, size: tuple[int, int]) -> None:
+def check(keys: jax.Array, size: tuple[int, int]) -> None:
+  """Refuses what no masks can be made of.
+
+  Args:
+    keys: typed PRNG keys `[B]`.
+    size: height and width of the masks, pixels.
+
+  Raises:
+    ValueError: the size is no height and width.
+    AssertionError: `keys` are not typed keys of rank 1.
+  """
   noise.check_keys(keys)
   if len(size) != 2 or min(size) < 1:
     raise ValueError(f'size must be a height and a width, got {size}.')
-
-
-def _spans(start: jax.Array, length: jax.Array, whole: int) -> jax.Array:
-  """`[N]` starts and lengths to bool `[N, whole]`, True inside."""
-  position = jnp.arange(whole)[None, :]
-  end = start + length
-  return (start[:, None] <= position) & (position < end[:, None])

@@ -9,13 +9,14 @@ Lengths are those of the recipes at 256 pixels, scaled with the shorter side.
 
 import math
 import statistics
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import jax
 import numpy as np
 from jax import numpy as jnp
 
-from inpaintax.corruptions import drawing, fields, noise
+from inpaintax.corruptions import drawing, fields, masks
 
 # Side for which the recipes are written.
 _SIDE = 256
@@ -73,7 +74,7 @@ def deepfill(keys: jax.Array, size: tuple[int, int]) -> jax.Array:
   Source: Yu et al. 2019, arXiv:1806.03589, algorithm 1, as released in
   JiahuiYu/generative_inpainting, inpaint_ops.py.
   """
-  _check(keys, size)
+  masks.check(keys, size)
   height, width = size
   strokes, vertices = 3, 11
   thin, thick = (max(1, round(w * min(size) / _SIDE)) for w in (12, 40))
@@ -110,11 +111,7 @@ def deepfill(keys: jax.Array, size: tuple[int, int]) -> jax.Array:
       n // 2 - fields.whole(draws[number + 2 + i], n // 8 + 1)
       for i, n in enumerate(size)
     ]
-    at = [
-      fields.whole(draws[number + 4 + i], n - side + 1)
-      for i, (n, side) in enumerate(zip(size, sides, strict=True))
-    ]
-    mask = mask | drawing.box(at, sides, size)
+    mask |= _box(draws[number + 4 : number + 6], sides, size)
     ways = fields.whole(draws[number + 6], 4)
     mask = jnp.where(ways & 1, mask[::-1], mask)
     return jnp.where(ways & 2, mask[:, ::-1], mask)
@@ -158,7 +155,7 @@ def lama(
   Source: Suvorov et al. 2022, arXiv:2109.07161, sec. 2.4, as released in
   advimman/lama, configs/data_gen and saicinpainting/training/data/masks.py.
   """
-  _check(keys, size)
+  masks.check(keys, size)
   if kind not in LAMA:
     raise ValueError(f'kind must be one of {", ".join(LAMA)}, got {kind!r}.')
   if not 0 < max_area <= 1:
@@ -210,17 +207,22 @@ def lama(
   return jax.vmap(one)(keys)[..., None].astype(jnp.float32)
 
 
-def _check(keys: jax.Array, size: tuple[int, int]) -> None:
-  noise.check_keys(keys)
-  if len(size) != 2 or min(size) < 1:
-    raise ValueError(f'size must be a height and a width, got {size}.')
-
-
 def _radii(mean: float) -> np.ndarray:
   """Quantiles of a normal number cut at 0 and twice its mean, int32."""
   normal = statistics.NormalDist(mean, max(mean // 2, 0.5))
   levels = [normal.inv_cdf((i + 0.5) / 1024) for i in range(1024)]
   return np.round(np.clip(levels, 0, 2 * mean)).astype(np.int32)
+
+
+def _box(
+  draws: jax.Array, sides: Sequence[jax.Array], size: tuple[int, int]
+) -> jax.Array:
+  """bool `[H, W]`: a box of these sides, anywhere inside."""
+  at = [
+    fields.whole(draw, n - side + 1)
+    for draw, n, side in zip(draws, size, sides, strict=True)
+  ]
+  return drawing.box(at, sides, size)
 
 
 def _boxes(
@@ -231,11 +233,7 @@ def _boxes(
   mask = jnp.zeros(size, bool)
   for number, draw in enumerate(draws[1:].reshape(_MOST_BOXES, 4)):
     sides = [low + fields.whole(draw[i], high - low + 1) for i in range(2)]
-    at = [
-      fields.whole(draw[2 + i], n - side + 1)
-      for i, (n, side) in enumerate(zip(size, sides, strict=True))
-    ]
-    union = mask | drawing.box(at, sides, size)
+    union = mask | _box(draw[2:], sides, size)
     kept = (number < count) & (union.sum() <= limit)
     mask = jnp.where(kept, union, mask)
   return mask

@@ -10,32 +10,14 @@ import sys
 import cv2
 import numpy as np
 import pytest
+from programs import TINY, last_line, train
 
-TINY = (
-  f'--flagfile={pathlib.Path(__file__).with_name("context_encoder_tiny.flags")}',
-  '--adversarial_weight=0',
-  '--log_every=1',
-  '--checkpoint_every=1',
-)
+ALONE = '--adversarial_weight=0'
 
 
 def run(workdir, *args):
-  return subprocess.run(
-    [sys.executable, '-m', 'experiments.context_encoder', *TINY]
-    + [f'--workdir={workdir}', *args],
-    capture_output=True,
-    text=True,
-    check=False,
-    env=os.environ,
-  )
-
-
-def last_line(done, code):
-  assert done.returncode == code, done.stderr
-  assert 'Traceback' not in done.stderr
-  line = done.stderr.strip().splitlines()[-1]
-  assert line.startswith('inpaintax: ')
-  return line
+  """Of a generator alone."""
+  return train(workdir, ALONE, *args)
 
 
 def steps(workdir):
@@ -172,7 +154,7 @@ def test_a_full_disk_is_told_and_what_was_saved_stays(tmp_path):
   # A shell sets the limit: forking this process would not be safe.
   done = subprocess.run(
     ['bash', '-c', 'ulimit -f 20; exec "$@"', 'bash']
-    + [sys.executable, '-m', 'experiments.context_encoder', *TINY]
+    + [sys.executable, '-m', 'experiments.context_encoder', *TINY, ALONE]
     + [f'--workdir={tmp_path}', '--steps=5'],
     capture_output=True,
     text=True,

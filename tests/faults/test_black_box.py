@@ -7,7 +7,7 @@ import shutil
 import cv2
 import numpy as np
 import pytest
-from programs import metrics, run, said, train
+from programs import last_line, metrics, run, train
 
 
 @pytest.fixture(scope='module')
@@ -45,7 +45,8 @@ DAMAGES = {
 def test_a_damaged_step_is_stepped_around(workdir, trained, damage):
   DAMAGES[damage](workdir / 'checkpoints' / '3')
   done = train(workdir, '--steps=3')
-  assert 'checkpoint 3 in' in said(done, 0) and '3.corrupt' in said(done, 0)
+  line = last_line(done, 0)
+  assert 'checkpoint 3 in' in line and '3.corrupt' in line
   assert metrics(workdir) == metrics(trained)
   names = sorted(path.name for path in (workdir / 'checkpoints').iterdir())
   assert names == ['1', '2', '3', '3.corrupt']
@@ -60,7 +61,7 @@ def test_the_same_command_goes_on(workdir):
 
 @pytest.mark.scenario(11)
 def test_another_model_is_refused_and_harmless_flags_are_not(workdir):
-  line = said(train(workdir, '--steps=9', '--width=8'), 2)
+  line = last_line(train(workdir, '--steps=9', '--width=8'), 2)
   assert 'another model' in line and "'widths': [8]" in line
   assert train(workdir, '--steps=4', '--log_every=2').returncode == 0
 
@@ -98,7 +99,7 @@ def test_divergence_is_not_cried_where_nothing_moves(tmp_path):
 @pytest.mark.scenario(21)
 def test_what_diverged_is_kept_to_be_looked_at(tmp_path):
   rates = ('--gen_lr=1e30', '--disc_lr=1e-3')
-  line = said(train(tmp_path, '--steps=99', *rates), 3)
+  line = last_line(train(tmp_path, '--steps=99', *rates), 3)
   assert 'last good checkpoint' in line
   (path,) = tmp_path.glob('diverged_step_*.npz')
   with np.load(path) as dump:
@@ -122,11 +123,11 @@ def test_a_mask_of_another_size_is_refused_or_resized(workdir, tmp_path):
     f'--mask={mask}',
     f'--output={tmp_path / "filled.png"}',
   )
-  line = said(run('restore', *flags), 2)
+  line = last_line(run('restore', *flags), 2)
   assert '24x20' in line and '48x40' in line and '--resize_mask' in line
   assert not (tmp_path / 'filled.png').exists()
   cv2.imwrite(str(mask), drawn.T)
-  line = said(run('restore', *flags, '--resize_mask'), 2)
+  line = last_line(run('restore', *flags, '--resize_mask'), 2)
   assert '20x24' in line and 'proportions' in line
   cv2.imwrite(str(mask), drawn)
   done = run('restore', *flags, '--resize_mask')

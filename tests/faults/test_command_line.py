@@ -3,7 +3,7 @@
 import time
 
 import pytest
-from programs import run, said, train
+from programs import last_line, run, train
 
 
 @pytest.mark.scenario(40)
@@ -27,7 +27,7 @@ from programs import run, said, train
 def test_wrong_flags_are_told_in_one_line(tmp_path, program, args, code, words):
   place = () if program == 'evaluate' else (f'--workdir={tmp_path / "run"}',)
   begun = time.monotonic()
-  line = said(run(program, *place, *args), code)
+  line = last_line(run(program, *place, *args), code)
   assert time.monotonic() - begun < 20
   for word in words:
     assert word in line
@@ -38,14 +38,14 @@ def test_wrong_flags_are_told_in_one_line(tmp_path, program, args, code, words):
 def test_a_flag_file_with_an_unknown_flag_is_told(tmp_path):
   (tmp_path / 'a.flags').write_text('--steps=3\n--stepps=3\n')
   flags = (f'--flagfile={tmp_path / "a.flags"}', f'--workdir={tmp_path}')
-  assert "'stepps'" in said(run('ssda', *flags), 1)
+  assert "'stepps'" in last_line(run('ssda', *flags), 1)
 
 
 @pytest.mark.scenario(40)
 def test_a_batch_that_does_not_divide_is_told(tmp_path):
   flag = '--xla_force_host_platform_device_count=3'
   args = ('--steps=1', '--parallel=jit', '--batch_size=4')
-  line = said(train(tmp_path, *args, XLA_FLAGS=flag), 2)
+  line = last_line(train(tmp_path, *args, XLA_FLAGS=flag), 2)
   assert '--batch_size=4' in line and 'multiple of 3' in line
 
 

@@ -1,4 +1,4 @@
-"""How the tests of faults run programs."""
+"""How tests of faults run programs."""
 
 import os
 import pathlib
@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 TINY = (
-  f'--flagfile={pathlib.Path(__file__).parents[1]}'
+  f'--flagfile={pathlib.Path(__file__).parent}'
   '/experiments/context_encoder_tiny.flags',
   '--adversarial_weight=0.5',
   '--log_every=1',
@@ -28,7 +28,7 @@ def train(workdir, *args, **env):
   return run('context_encoder', *TINY, f'--workdir={workdir}', *args, **env)
 
 
-def said(done, code):
+def last_line(done, code):
   """The last line on stderr, which is ours."""
   assert done.returncode == code, done.stderr
   assert 'Traceback' not in done.stderr
