@@ -262,6 +262,8 @@ def _dump(step, metrics, batch, names):
 
   path = pathlib.Path(training.WORKDIR.value) / f'diverged_step_{step}.npz'
   arrays = {name.replace('/', '_'): value for name, value in metrics.items()}
+  if isinstance(batch, tuple):  # (stage, images)
+    batch = batch[1]
   if hasattr(batch, 'shape'):
     arrays['batch'] = batch
   if names is not None:

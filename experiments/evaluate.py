@@ -78,7 +78,7 @@ def main():
   from inpaintax.evaluate import reports
 
   if noise.NOISE.value:
-    program.refuse(['mask', 'hole', 'size', 'mirrored'], 'with --noise')
+    program.refuse(['mask', 'hole', 'size', 'finish'], 'with --noise')
   else:
     program.refuse(['sigma', 'stride', 'font_sizes'], 'without --noise')
   baselines = _baselines()
@@ -222,7 +222,7 @@ def _show(found):
     table.add_row(*reports.cells(row))
   # Whole, also into a file or a pipe, whose width rich takes for 80.
   console = rich.console.Console()
-  console.width = max(console.width, 115)
+  console.width = max(console.width, 135)
   console.print(table)
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from absl import flags
 
-from experiments import holes, mirror
+from experiments import finish, holes
 
 _SIZE = flags.DEFINE_integer(
   'size',
@@ -40,21 +40,15 @@ def measure(
   Raises:
     InputError: the models do not agree with the flags, or among themselves.
   """
-  from inpaintax import restore
   from inpaintax.evaluate import filling
 
   records = {name: model.record for name, model in trained.items()}
-  size = _agreed('size', _SIZE.value, 'image_size', records)
+  size = _side(records)
   hole = _hole(size, records)
   methods = [
-    filling.Method(
-      name,
-      restore.make_filler(
-        model, batch_size=_BATCH_SIZE.value, mirrored=mirror.MIRRORED.value
-      ).fill,
-      True,
-    )
+    _method(name, model, text)
     for name, model in trained.items()
+    for text in (finish.FINISH.value or '').split(',')
   ]
   found = filling.compare(
     methods + [filling.baseline(name) for name in names],
@@ -69,9 +63,31 @@ def measure(
     'mask': holes.MASK.value,
     'hole': hole,
     'batch_size': _BATCH_SIZE.value,
-    'mirrored': mirror.MIRRORED.value,
+    'finish': finish.FINISH.value,
+    'masks_sha256': found.masks,
   }
   return found, filling.PROTOCOL, details
+
+
+def _method(name, model, text):
+  """A model with one way to finish."""
+  import numpy as np
+
+  from inpaintax import restore
+  from inpaintax.evaluate import filling
+  from inpaintax.restore import texture
+
+  wanted = finish.parsed(text)
+  textured = wanted.pop('textured')
+  fill = restore.make_filler(model, batch_size=_BATCH_SIZE.value, **wanted).fill
+
+  def fill_textured(images, missing):
+    filled = fill(images, missing)
+    triples = zip(images, filled, missing, strict=True)
+    return np.stack([texture.refine(*triple) for triple in triples])
+
+  label = f'{name} {text}' if text else name
+  return filling.Method(label, fill_textured if textured else fill, True)
 
 
 def _agreed(flag, value, key, records):
@@ -89,24 +105,45 @@ def _agreed(flag, value, key, records):
   return next(iter(said.values()))
 
 
+def _side(records):
+  """The images' side: what models of one size and --size say, or the others."""
+  from inpaintax.errors import InputError
+
+  multiples = {
+    name: record['multiple']
+    for name, record in records.items()
+    if record.get('multiple')
+  }
+  fixed = {n: record for n, record in records.items() if n not in multiples}
+  if _SIZE.value is None and not fixed:
+    fixed = records
+  size = _agreed('size', _SIZE.value, 'image_size', fixed)
+  for name, multiple in multiples.items():
+    if size % multiple:
+      raise InputError(f'--size={size}: {name} takes multiples of {multiple}.')
+  return size
+
+
 def _hole(size, records):
   """The side of the centre hole, or None with other masks."""
   from inpaintax.errors import InputError
 
-  if holes.MASK.value == 'center':
-    hole = _agreed('hole', _HOLE.value, 'hole', records)
-    if hole > size or (size - hole) % 2:
+  fixed = {n: r['hole'] for n, r in records.items() if r['hole'] is not None}
+  if holes.MASK.value != 'center':
+    for name, side in fixed.items():
       raise InputError(
-        f'--hole={hole} has no exact centre place in {size}x{size} pixels.'
+        f'--mask={holes.MASK.value}: {name} fills only the {side}x{side} pixels'
+        ' in the centre. Use --mask=center.'
       )
-    return hole
-  for name, record in records.items():
-    if record['hole'] is not None:
-      raise InputError(
-        f'--mask={holes.MASK.value}: {name} fills only the'
-        f' {record["hole"]}x{record["hole"]} pixels in the centre. Use'
-        ' --mask=center.'
-      )
-  if _HOLE.value is not None:
-    raise InputError(f'--hole has no meaning with --mask={holes.MASK.value}.')
-  return None
+  if 'center' not in holes.names():
+    if _HOLE.value is not None:
+      raise InputError(f'--hole has no meaning with --mask={holes.MASK.value}.')
+    return None
+  if records and not fixed and _HOLE.value is None:
+    return size // 2
+  hole = _agreed('hole', _HOLE.value, 'hole', records)
+  if hole > size or (size - hole) % 2:
+    raise InputError(
+      f'--hole={hole} has no exact centre place in {size}x{size} pixels.'
+    )
+  return hole

@@ -12,25 +12,39 @@ MASK = flags.DEFINE_string(
   'mask',
   'center',
   'Holes: center, blocks, region, strokes (deepfill, lama-thin, lama-medium,'
-  ' lama-thick), or folder:DIR of masks.',
+  ' lama-thick), silhouettes (invented) or silhouettes:DIR (of label images),'
+  ' or folder:DIR of masks. Of several, a,b, each image has one;'
+  ' a+b is both in one mask.',
 )
 MIN_SIDE = flags.DEFINE_integer(
   'min_side',
   None,
-  'Smallest side of --mask=blocks, pixels; default: a quarter of the image.',
+  'Smallest side of blocks and silhouettes, pixels; default: a quarter of the'
+  ' image.',
   lower_bound=1,
 )
 MAX_SIDE = flags.DEFINE_integer(
   'max_side',
   None,
-  'Largest side of --mask=blocks, pixels; default: half of the image.',
+  'Largest side of blocks and silhouettes, pixels; default: half of the image.',
   lower_bound=1,
 )
 MAX_BLOCKS = flags.DEFINE_integer(
   'max_blocks', 1, 'Most blocks of --mask=blocks.', lower_bound=1
 )
 # Names of masks, and the kinds of `strokes.lama`.
+_SHAPES = 1000  # Invented silhouettes.
 _LAMA = {f'lama-{kind}': kind for kind in ('thin', 'medium', 'thick')}
+
+
+def _kinds():
+  """For each alternative of --mask, the names of what it unites."""
+  return [one.split('+') for one in MASK.value.split(',')]
+
+
+def names() -> list[str]:
+  """Every kind of mask that the flags ask for."""
+  return [name for kinds in _kinds() for name in kinds]
 
 
 def check() -> None:
@@ -41,15 +55,21 @@ def check() -> None:
   """
   from inpaintax.errors import InputError
 
-  kind, _, folder = MASK.value.partition(':')
-  known = ('center', 'blocks', 'region', 'deepfill', *_LAMA)
-  if MASK.value not in known and not (kind == 'folder' and folder):
-    raise InputError(
-      f'--mask={MASK.value} is not {", ".join(known)} or folder:DIR.'
-    )
-  if MASK.value != 'blocks':
-    sides = ('min_side', 'max_side', 'max_blocks')
-    program.refuse(sides, f'with --mask={MASK.value}')
+  known = ('center', 'blocks', 'region', 'silhouettes', 'deepfill', *_LAMA)
+  for name in names():
+    kind, _, folder = name.partition(':')
+    from_folder = kind in ('folder', 'silhouettes') and folder
+    if name not in known and not from_folder:
+      raise InputError(
+        f'--mask={MASK.value}: {name or "nothing"} is not'
+        f' {", ".join(known)}, silhouettes:DIR or folder:DIR.'
+      )
+  without = f'with --mask={MASK.value}'
+  kinds = {name.partition(':')[0] for name in names()}
+  if 'blocks' not in kinds:
+    program.refuse(['max_blocks'], without)
+    if 'silhouettes' not in kinds:
+      program.refuse(['min_side', 'max_side'], without)
 
 
 def masker(size: int, *, hole: int | None) -> Callable[..., Any]:
@@ -65,26 +85,45 @@ def masker(size: int, *, hole: int | None) -> Callable[..., Any]:
   Raises:
     InputError: the flags ask for what does not exist or cannot be.
   """
-  from inpaintax.corruptions import banks, masks, strokes
+  from inpaintax.corruptions import combined
 
   check()
-  kind, _, folder = MASK.value.partition(':')
+
+  def joined(kinds):
+    makers = [_maker(name, size, hole) for name in kinds]
+    if len(makers) == 1:
+      return makers[0]
+    return functools.partial(combined.union, makers=makers)
+
+  alternatives = [joined(kinds) for kinds in _kinds()]
+  if len(alternatives) == 1:
+    return alternatives[0]
+  return functools.partial(combined.one_of, makers=alternatives)
+
+
+def _maker(name, size, hole):
+  """What draws one kind of masks."""
+  from inpaintax.corruptions import banks, masks, silhouettes, strokes
+
+  kind, _, folder = name.partition(':')
   if kind == 'folder':
     bank: Any = banks.load(folder, (size, size))
     return functools.partial(masks.from_bank, bank=bank)
+  sides = {
+    'min_side': MIN_SIDE.value or size // 4,
+    'max_side': MAX_SIDE.value or size // 2,
+  }
+  if kind == 'silhouettes':
+    shapes = silhouettes.load(folder) if folder else silhouettes.invent(_SHAPES)
+    return functools.partial(silhouettes.place, bank=shapes, **sides)
+  if name in _LAMA:
+    return functools.partial(strokes.lama, kind=_LAMA[name])
   makers: dict[str, Callable[..., Any]] = {
     'center': functools.partial(masks.center, hole=hole or size // 2),
     'blocks': functools.partial(
-      masks.random_blocks,
-      min_side=MIN_SIDE.value or size // 4,
-      max_side=MAX_SIDE.value or size // 2,
-      max_blocks=MAX_BLOCKS.value,
+      masks.random_blocks, max_blocks=MAX_BLOCKS.value, **sides
     ),
     'region': masks.random_region,
     'deepfill': strokes.deepfill,
   }
-  makers |= {
-    name: functools.partial(strokes.lama, kind=kind)
-    for name, kind in _LAMA.items()
-  }
-  return makers[MASK.value]
+  return makers[name]

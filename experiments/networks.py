@@ -6,22 +6,13 @@ from typing import Any
 
 from absl import flags
 
-from experiments import holes
+from experiments import dimensions, holes
 
 _MODEL = flags.DEFINE_enum(
   'model',
   'pathak',
   ['pathak', 'residual', 'deck'],
   "Pathak's networks, ours for small images, or the slides'.",
-)
-SIZE = flags.DEFINE_integer(
-  'size', 64, 'Side of the training crops, pixels.', lower_bound=16
-)
-_WIDTH = flags.DEFINE_integer(
-  'width', 64, "Channels of the generator's first map.", lower_bound=1
-)
-_DISC_WIDTH = flags.DEFINE_integer(
-  'disc_width', 64, "Channels of the discriminator's first map.", lower_bound=1
 )
 _BOTTLENECK = flags.DEFINE_enum(
   'bottleneck',
@@ -31,12 +22,6 @@ _BOTTLENECK = flags.DEFINE_enum(
 )
 _BOTTLENECK_WIDTH = flags.DEFINE_integer(
   'bottleneck_width', 4000, 'Channels of the conv bottleneck.', lower_bound=1
-)
-_RESIDUAL_BLOCKS = flags.DEFINE_integer(
-  'residual_blocks',
-  4,
-  "At the residual model's smallest map, 8x8.",
-  lower_bound=0,
 )
 # Side of the residual generator's smallest map.
 _SMALLEST = 8
@@ -52,8 +37,14 @@ _OVERLAP = flags.DEFINE_integer(
 def _block():
   """Side of the predicted block; None: the whole image."""
   if _MODEL.value == 'deck':
-    return SIZE.value // 4
-  return SIZE.value // 2 if holes.MASK.value == 'center' else None
+    return dimensions.SIZE.value // 4
+  return dimensions.SIZE.value // 2 if holes.MASK.value == 'center' else None
+
+
+def hole() -> int | None:
+  """Side of the hole in the middle of a block, pixels; None: whole images."""
+  block = _block()
+  return block - 2 * _OVERLAP.value if block else None
 
 
 def _widths(width, side):
@@ -71,7 +62,7 @@ def check() -> None:
   from inpaintax.errors import InputError
 
   holes.check()
-  size, overlap = SIZE.value, _OVERLAP.value
+  size, overlap = dimensions.SIZE.value, _OVERLAP.value
   if _MODEL.value == 'deck':
     if size % 64:
       raise InputError(f'--size={size}: the deck takes multiples of 64.')
@@ -107,12 +98,12 @@ def record(fill: Sequence[float]) -> dict[str, Any]:
   Returns:
     Plain JSON, see `inpaintax.checkpoints.Trained`.
   """
-  size, block = SIZE.value, _block()
+  size, block = dimensions.SIZE.value, _block()
   task = {
     'image_size': size,
     'block': block,
     'mask': holes.MASK.value.rstrip('/'),
-    'hole': block - 2 * _OVERLAP.value if block else None,
+    'hole': hole(),
     'fill': list(fill),
   }
   if _MODEL.value == 'deck':
@@ -121,9 +112,9 @@ def record(fill: Sequence[float]) -> dict[str, Any]:
     return task | {'generator': generator, 'discriminator': discriminator}
   if _MODEL.value == 'residual':
     return task | _residual(size, block)
-  encoder = _widths(_WIDTH.value, size)[::-1]
-  decoder = _widths(_WIDTH.value, block or size)
-  disc = _widths(_DISC_WIDTH.value, block or size)[::-1]
+  encoder = _widths(dimensions.WIDTH.value, size)[::-1]
+  decoder = _widths(dimensions.WIDTH.value, block or size)
+  disc = _widths(dimensions.DISC_WIDTH.value, block or size)[::-1]
   options = {
     'encoder_widths': encoder,
     'decoder_widths': decoder,
@@ -143,15 +134,14 @@ def _residual(size, block):
   side = block or size
   doublings = lambda side, smallest: round(math.log2(side / smallest))
   # Twice the channels at half the side, up to four or eight times.
-  widths = [
-    _WIDTH.value * min(4, 2**i) for i in range(doublings(size, _SMALLEST))
-  ]
+  width, disc_width = dimensions.WIDTH.value, dimensions.DISC_WIDTH.value
+  widths = [width * min(4, 2**i) for i in range(doublings(size, _SMALLEST))]
   disc_widths = [
-    _DISC_WIDTH.value * min(8, 2**i) for i in range(doublings(side, 4) + 1)
+    disc_width * min(8, 2**i) for i in range(doublings(side, 4) + 1)
   ]
   generator = {
     'widths': widths,
-    'residual_blocks': _RESIDUAL_BLOCKS.value,
+    'residual_blocks': dimensions.RESIDUAL_BLOCKS.value,
     'part': side / size,
   }
   return {

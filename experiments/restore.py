@@ -7,7 +7,7 @@ White (128 and above) in the mask is what to fill; --mask_invert turns that
 round. All other pixels come back bit for bit, in a picture of 8 bit and three
 colours, into which others are turned first. A model that was trained on a
 centre hole fills holes of up to that size, each at its own place, and refuses
-larger ones: `inpaintax.restore`.
+larger ones; a model of `experiments.completion` fills any: `inpaintax.restore`.
 
   python -m experiments.restore --workdir=runs/ssda --image=noisy.png \
     --output=clean.png
@@ -29,7 +29,7 @@ import sys
 
 from absl import flags
 
-from experiments import files, mirror, noise, profiling, program
+from experiments import files, finish, noise, profiling, program
 
 _WORKDIR = flags.DEFINE_string(
   'workdir', None, 'Workdir of a trained model.', required=True
@@ -74,7 +74,7 @@ def main():
     if path is not None and not path.exists():
       raise InputError(f'--{flag}={path}: no such file or folder.')
   if mask is None:
-    only_holes = ['mask_invert', 'resize_mask', 'mirrored']
+    only_holes = ['mask_invert', 'resize_mask', 'finish']
     program.refuse(only_holes, 'without --mask')
   else:
     program.refuse(['sigma', 'stride', 'noise', 'font_sizes'], 'with --mask')
@@ -158,11 +158,13 @@ def _load_filler():
       f'--workdir={_WORKDIR.value}: this model takes noise off, it fills no'
       ' holes. Give the workdir of one that does, or no --mask.'
     )
-  filler = restore.make_filler(trained, mirrored=mirror.MIRRORED.value)
+  wanted = finish.parsed(finish.FINISH.value or '')
+  textured = wanted.pop('textured')
+  filler = restore.make_filler(trained, **wanted)
 
   def fill(item, pixels, missing):
     try:
-      filled = restore.fill_image(pixels, missing, filler)
+      filled = restore.fill_image(pixels, missing, filler, textured=textured)
     except InputError as error:
       raise InputError(f'{images.printable(item.mask)}: {error}') from error
     _write(item, filled)

@@ -24,6 +24,7 @@ from experiments import (
   denoisers,
   program,
   samples,
+  staged,
   training,
   validation,
 )
@@ -82,28 +83,6 @@ _VAL_STRIDE = flags.DEFINE_integer(
 )
 # The key of the parameters, among the streams of a seed.
 _INIT = 0
-
-
-class _Stages:
-  """The stage of each call of the step, one after the other."""
-
-  def __init__(self, ends: list[int], updates: int):
-    self._ends = ends
-    self._updates = updates
-    self._done = 0
-
-  def __next__(self) -> int:
-    stage = sum(self._done >= end for end in self._ends)
-    self._done += self._updates
-    return stage
-
-  def get_state(self):
-    """The position, plain JSON."""
-    return {'updates': self._done}
-
-  def set_state(self, state):
-    """Goes to a position."""
-    self._done = state['updates']
 
 
 def _record():
@@ -175,6 +154,7 @@ def _stages():
 def _compiled(model, ends, data):
   """One step of many updates for each stage; given a stage's number."""
   from inpaintax.steps import compile as compiling
+  from inpaintax.steps import stages
 
   draw = samples.make_draw(side=denoisers.SIDE.value)
   updates = _UPDATES_PER_CALL.value
@@ -197,19 +177,7 @@ def _compiled(model, ends, data):
         devices=training.devices(),
       )
     )
-
-  def step_of_stage(state, stage):
-    return compiled[stage].step(state, compiled[stage].place(None))
-
-  def ahead(state, _):
-    # Of the last stage, which trains all layers; the others take less.
-    compiled[-1], needed = compiled[-1].ahead(state, None)
-    return made, needed
-
-  made = compiling.Compiled(
-    step_of_stage, lambda stage: stage, compiled[0].place_state, ahead
-  )
-  return made
+  return stages.in_stages(compiled)
 
 
 def _step(model, stage, first):
@@ -287,7 +255,7 @@ def main():
     )
   ends = _stages()
   compiled = _compiled(model, ends, samples.load(source, side=side))
-  stream = _Stages(ends, _UPDATES_PER_CALL.value)
+  stream = staged.Staged(None, ends, updates=_UPDATES_PER_CALL.value)
   course.train(
     course.Run(record, _init(model, record), look),
     compiled,

@@ -169,6 +169,7 @@ def from_other(
     CheckpointError: nothing can be loaded.
   """
   from inpaintax import checkpoints
+  from inpaintax.steps import player
 
   place = _INIT_FROM.value
   if not new or place is None:
@@ -177,37 +178,42 @@ def from_other(
   wanted = {name: record[name] for name in same}
   checkpoints.check_same_model(place, trained.record, wanted)
   params, stats = (trained.variables[x] for x in ('params', 'batch_stats'))
-  return state._replace(gen=state.gen._replace(params=params, stats=stats))
+  return state._replace(gen=player.with_parameters(state.gen, params, stats))
 
 
-def on_images(
-  make_step: Callable[[str | None], Any],
-  source: Any,
-  *,
-  size: int,
-  load_size: int | None,
-) -> tuple[Any, Any]:
-  """What `train` needs to go through photographs in batches.
+def compile_step(make_step: Callable[[str | None], Any]) -> Any:
+  """Compiles a step on photographs as --parallel says.
 
   Args:
     make_step: `(axis_name) -> step(state, uint8 batch)`.
+
+  Returns:
+    The compiled step.
+  """
+  from inpaintax.steps import compile as compiling
+
+  axis_name = parallel_axis()
+  return compiling.compile_step(
+    make_step(axis_name), axis_name=axis_name, devices=devices()
+  )
+
+
+def image_stream(source: Any, *, size: int, load_size: int | None) -> Any:
+  """Photographs in batches, this process's share of each.
+
+  Args:
     source: training photographs.
     size: side of the crops, pixels.
     load_size: short side before the crop, or None.
 
   Returns:
-    (the compiled step, the stream of batches).
+    The stream.
   """
   import jax
 
   from inpaintax.data import batches
-  from inpaintax.steps import compile as compiling
 
-  axis_name = parallel_axis()
-  compiled = compiling.compile_step(
-    make_step(axis_name), axis_name=axis_name, devices=devices()
-  )
-  stream = batches.train_batches(
+  return batches.train_batches(
     source,
     batch_size=BATCH_SIZE.value,
     size=size,
@@ -215,11 +221,10 @@ def on_images(
     load_size=load_size,
     shard=(jax.process_index(), jax.process_count()),
   )
-  return compiled, stream
 
 
 def names_at(source: Any) -> Callable[[int], list[str]]:
-  """What `on_images` trains with at a step.
+  """What `image_stream` trains with at a step.
 
   Args:
     source: training photographs.

@@ -118,9 +118,9 @@ def make_denoising_look(
 def _trained(step, record, state):
   """The generator as it is now."""
   from inpaintax import checkpoints
+  from inpaintax.steps import player
 
-  variables = {'params': state.gen.params, 'batch_stats': state.gen.stats}
-  return checkpoints.Trained(step, record, variables)
+  return checkpoints.Trained(step, record, player.best(state.gen))
 
 
 def _tell(step, workdir, row, pictures, log):

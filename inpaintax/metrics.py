@@ -5,10 +5,12 @@ float `[B, H, W, 1]`, 1 = missing; values inside the mask alone count. The
 caller composites and rounds to 8 bit first, so that every method is measured as
 it would be saved. For the whole image take a mask of ones.
 
-An image without a hole scores as a perfect one (0, 0, infinity, 1, 1), never
+An image without a hole scores as a perfect one (0, 0, infinity, 1, 1, 1), never
 NaN. A mean of PSNRs is not the PSNR of a mean: papers give the former, and it
 is about 1.2 to 1.5 dB higher. `psnr_of_l2` gives the latter.
 """
+
+from collections.abc import Callable
 
 import chex
 import dm_pix
@@ -166,6 +168,58 @@ def gradient_magnitude(image: jax.Array, mask: jax.Array) -> jax.Array:
   return _mean_inside(jnp.sqrt(right**2 + down**2), inside)
 
 
+def edge_difference(image: jax.Array, mask: jax.Array) -> jax.Array:
+  """Mean absolute difference across the edge of the hole.
+
+  Of all pairs of neighbours, across and down, of which one is missing and one
+  is known. The mean of the channels' values.
+
+  Args:
+    image: float `[B, H, W, C]`, in [0, 1].
+    mask: float `[B, H, W, 1]`, 1 = missing.
+
+  Returns:
+    `[B]`, intensity; 0 for an image without such a pair.
+
+  Raises:
+    AssertionError: a shape or type differs from the above.
+  """
+  _check(image, image, mask)
+  total, pairs = jnp.zeros(len(image)), jnp.zeros(len(image))
+  for axis in (1, 2):
+    ahead = lambda x, axis=axis: jnp.diff(x, axis=axis)
+    across = jnp.abs(ahead(mask))
+    total += (across * jnp.abs(ahead(image))).sum((1, 2, 3))
+    pairs += across.sum((1, 2, 3))
+  return total / (jnp.maximum(pairs, 1) * image.shape[-1])
+
+
+def seam(
+  prediction: jax.Array, target: jax.Array, mask: jax.Array
+) -> jax.Array:
+  """Difference across the edge of the hole, divided by that of the truth.
+
+  Above 1: the edge shows, as a step; below 1: what is filled continues its
+  surroundings more smoothly than the photograph does. `prediction` has the
+  known pixels outside the mask. Over a data set, rather divide the means, as
+  with `sharpness`.
+
+  Args:
+    prediction: float `[B, H, W, C]`, in [0, 1], the composite.
+    target: the true images; same shape, type and range.
+    mask: float `[B, H, W, 1]`, 1 = missing.
+
+  Returns:
+    `[B]`, at least 0; exactly 1 where the two are equal, also where both are
+    flat, and without an edge; infinity where the target alone is flat.
+
+  Raises:
+    AssertionError: a shape or type differs from the above.
+  """
+  _check(prediction, target, mask)
+  return _ratio(edge_difference, prediction, target, mask)
+
+
 def sharpness(
   prediction: jax.Array, target: jax.Array, mask: jax.Array
 ) -> jax.Array:
@@ -189,11 +243,41 @@ def sharpness(
     AssertionError: a shape or type differs from the above.
   """
   _check(prediction, target, mask)
+  return _ratio(gradient_magnitude, prediction, target, mask)
+
+
+def of_both(
+  measure: Callable[[jax.Array, jax.Array], jax.Array],
+  prediction: jax.Array,
+  target: jax.Array,
+  mask: jax.Array,
+) -> tuple[jax.Array, jax.Array]:
+  """Measures predictions and true images alike.
+
+  Args:
+    measure: `gradient_magnitude` or `edge_difference`.
+    prediction: float `[B, H, W, C]`, in [0, 1].
+    target: the true images; same shape, type and range.
+    mask: float `[B, H, W, 1]`, 1 = missing.
+
+  Returns:
+    (of the predictions, of the targets), each `[B]`.
+  """
   # As one batch, so that equal images get equal sums to the last bit.
-  both = gradient_magnitude(
+  both = measure(
     jnp.concatenate([prediction, target]), jnp.concatenate([mask, mask])
   )
   ours, truth = jnp.split(both, 2)
+  return ours, truth
+
+
+def _ratio(
+  measure: Callable[[jax.Array, jax.Array], jax.Array],
+  prediction: jax.Array,
+  target: jax.Array,
+  mask: jax.Array,
+) -> jax.Array:
+  ours, truth = of_both(measure, prediction, target, mask)
   flat = truth == 0
   ratio = ours / jnp.where(flat, 1, truth)
   return jnp.where(flat, jnp.where(ours == 0, 1, jnp.inf), ratio)

@@ -81,6 +81,7 @@ def test_the_keys_of_a_row_are_the_published_ones():
     'ssim',
     'sharpness',
     'seconds_per_image',
+    'seam',
   ]
 
 
@@ -90,7 +91,8 @@ def test_the_truth_scores_as_perfect_in_finite_numbers():
   assert row['l1_percent'] == row['l2_percent'] == 0
   assert row['psnr_db'] == row['psnr_of_mean_db'] == evaluate.PSNR_CAP
   assert row['psnr_db_ci95'] == [evaluate.PSNR_CAP] * 2
-  assert row['ssim'] == pytest.approx(1) and row['sharpness'] == 1.0
+  assert row['ssim'] == pytest.approx(1)
+  assert row['sharpness'] == row['seam'] == 1.0
 
 
 def test_no_method_sees_what_it_has_to_guess():

@@ -8,7 +8,7 @@ from inpaintax import metrics
 
 METRICS = {
   name: getattr(metrics, name)
-  for name in ('mean_l1', 'mean_l2', 'psnr', 'ssim', 'sharpness')
+  for name in ('mean_l1', 'mean_l2', 'psnr', 'ssim', 'sharpness', 'seam')
 }
 PERFECT = {
   'mean_l1': 0,
@@ -16,6 +16,7 @@ PERFECT = {
   'psnr': np.inf,
   'ssim': 1,
   'sharpness': 1,
+  'seam': 1,
 }
 every_metric = pytest.mark.parametrize('name', METRICS)
 
@@ -241,3 +242,36 @@ class TestSharpness:
     np.testing.assert_array_equal(metrics.sharpness(flat + 1, flat, mask), 1)
     np.testing.assert_array_equal(metrics.sharpness(rough, flat, mask), np.inf)
     np.testing.assert_array_equal(metrics.sharpness(flat, rough, mask), 0)
+
+
+class TestSeam:
+  """Differences across the edge of the hole."""
+
+  def test_a_step_at_the_edge_is_counted_and_none_elsewhere(self):
+    mask = jnp.zeros((1, 12, 12, 1)).at[:, 3:7, 4:9].set(1.0)
+    shares = jnp.array([1.0, 1.0, 0.4]).reshape(1, 1, 1, 3)
+    image = 0.2 + 0.5 * mask * shares
+    found = metrics.edge_difference(image, mask)
+    np.testing.assert_allclose(found, [0.5 * 0.8], rtol=1e-5)
+    # Whatever lies wholly inside or wholly outside.
+    rough = image.at[:, 4:6, 5:8].set(0.9).at[:, 9:, :].set(0.0)
+    np.testing.assert_allclose(
+      metrics.edge_difference(rough, mask), found, rtol=1e-5
+    )
+
+  def test_each_pair_counts_alike_at_corners_and_at_the_border(self):
+    # One missing pixel in the corner: two pairs, differences 0.1 and 0.3.
+    mask = jnp.zeros((1, 12, 12, 1)).at[:, 0, 0].set(1.0)
+    image = jnp.zeros((1, 12, 12, 3)).at[:, 0, 1].set(0.1).at[:, 1, 0].set(0.3)
+    found = metrics.edge_difference(image, mask)
+    np.testing.assert_allclose(found, [0.2], rtol=1e-5)
+
+  def test_twice_the_step_of_the_truth_is_two(self):
+    mask = jnp.zeros((1, 12, 12, 1)).at[:, 3:7, 4:9].set(1.0)
+    target = jnp.broadcast_to(0.1 + 0.2 * mask, (1, 12, 12, 3))
+    prediction = jnp.broadcast_to(0.1 + 0.4 * mask, (1, 12, 12, 3))
+    found = metrics.seam(prediction, target, mask)
+    np.testing.assert_allclose(found, [2], rtol=1e-5)
+    flat = jnp.full_like(target, 0.1)
+    assert metrics.seam(prediction, flat, mask) == jnp.inf
+    assert metrics.seam(flat, target, mask) == 0

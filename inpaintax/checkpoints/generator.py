@@ -19,8 +19,10 @@ class Trained(NamedTuple):
     step: updates done.
     record: plain JSON: `generator` and `discriminator` (see `models.build`),
       `image_size`, `block`, `hole`, `fill`, `mask`; of networks of grey patches
-      `channels`, 1, and `noise` in place of the last four.
-    variables: `params` and `batch_stats` of the generator.
+      `channels`, 1, and `noise` in place of the last four. `averaged`: whether
+      the run keeps a moving average of the generator.
+    variables: `params` and `batch_stats` of the generator; the average's, if
+      there is one.
   """
 
   step: int
@@ -75,7 +77,10 @@ def _read(reader: ocp.Checkpointer, place: Any, step: int) -> Trained:
   meta = reader.restore(
     place, args=ocp.args.Composite(meta=ocp.args.JsonRestore())
   ).meta
-  wanted = {'gen': _shapes(meta['record'])}
+  params, stats = _shapes(meta['record'])
+  averaged = meta['record'].get('averaged', False)
+  parts = {'params': params, 'stats': stats}
+  wanted = {'gen': {'average': [params, stats]} if averaged else parts}
   arguments = ocp.args.PyTreeRestore(
     item=wanted,
     restore_args=ocp.checkpoint_utils.construct_restore_args(wanted),
@@ -83,10 +88,9 @@ def _read(reader: ocp.Checkpointer, place: Any, step: int) -> Trained:
   )
   state = reader.restore(place, args=ocp.args.Composite(state=arguments)).state
   _check_complete(state)
-  variables = {
-    'params': state['gen']['params'],
-    'batch_stats': state['gen']['stats'],
-  }
+  gen = state['gen']
+  params, stats = gen['average'] if averaged else (gen['params'], gen['stats'])
+  variables = {'params': params, 'batch_stats': stats}
   return Trained(step, meta['record'], variables)
 
 
@@ -120,8 +124,8 @@ def unusable(step: int, folder: Any, error: Exception) -> CheckpointError:
   )
 
 
-def _shapes(record: dict[str, Any]) -> dict[str, Any]:
-  """Shapes of a generator's variables, on the default device."""
+def _shapes(record: dict[str, Any]) -> tuple[Any, Any]:
+  """Shapes of a generator's parameters and statistics, on one device."""
   module = models.build(record['generator'])
   side, channels = record['image_size'], record.get('channels', 3)
   image = jnp.zeros((1, side, side, channels))
@@ -131,7 +135,7 @@ def _shapes(record: dict[str, Any]) -> dict[str, Any]:
   )
   home = jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
   struct = lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=home)
-  return {
-    'params': jax.tree.map(struct, variables['params']),
-    'stats': jax.tree.map(struct, variables.get('batch_stats', {})),
-  }
+  return (
+    jax.tree.map(struct, variables['params']),
+    jax.tree.map(struct, variables.get('batch_stats', {})),
+  )

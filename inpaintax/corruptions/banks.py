@@ -12,6 +12,36 @@ from inpaintax import images
 from inpaintax.errors import InputError
 
 
+def files(folder: str | os.PathLike[str]) -> list[pathlib.Path]:
+  """The images of a folder and of those inside it, in order of path.
+
+  Args:
+    folder: where they are.
+
+  Returns:
+    Their paths, at least one.
+
+  Raises:
+    InputError: no such folder, or no image in it.
+  """
+  root = pathlib.Path(folder).absolute()
+  if not root.is_dir():
+    raise InputError(f'{images.printable(root)}: no such folder of masks')
+  paths = [
+    path
+    for path in sorted(root.rglob('*'))
+    if path.suffix.lower() in images.SUFFIXES
+    and not path.name.startswith('.')
+    and path.is_file()
+  ]
+  if not paths:
+    raise InputError(
+      f'{images.printable(root)}: no mask in this folder: looked for '
+      + ' '.join(images.SUFFIXES)
+    )
+  return paths
+
+
 def load(folder: str | os.PathLike[str], size: tuple[int, int]) -> np.ndarray:
   """Reads every mask of a folder and of those inside it, in order of path.
 
@@ -29,21 +59,7 @@ def load(folder: str | os.PathLike[str], size: tuple[int, int]) -> np.ndarray:
     InputError: no such folder, no mask in it, an unreadable file, or a mask
       that leaves (once resized) no pixel missing or none known.
   """
-  root = pathlib.Path(folder).absolute()
-  if not root.is_dir():
-    raise InputError(f'{images.printable(root)}: no such folder of masks')
-  paths = [
-    path
-    for path in sorted(root.rglob('*'))
-    if path.suffix.lower() in images.SUFFIXES
-    and not path.name.startswith('.')
-    and path.is_file()
-  ]
-  if not paths:
-    raise InputError(
-      f'{images.printable(root)}: no mask in this folder: looked for '
-      + ' '.join(images.SUFFIXES)
-    )
+  paths = files(folder)
   bank = np.zeros((len(paths), *size, 1), np.float32)
   for row, path in zip(bank, paths, strict=True):
     mask = images.read_mask(path)

@@ -9,6 +9,8 @@ however large its hole; but for
   in 20: percentiles of the bootstrap over images;
 - `sharpness`: the sum of the images' mean gradient magnitudes, divided by the
   sum of the originals'. Below 1 is blurred, above 1 too rough;
+- `seam`, of holes alone: likewise of the differences across the hole's edge.
+  Above 1 the edge shows;
 - `seconds_per_image`: by the clock.
 
 A fill without any error has no finite PSNR: `PSNR_CAP` stands for all above it.
@@ -34,6 +36,8 @@ _FIGURES = (
   'ssim',
   'gradient',
   'original_gradient',
+  'edge',
+  'original_edge',
 )
 _RESAMPLES = 2000
 _INTERVAL = (2.5, 97.5)
@@ -48,12 +52,15 @@ class Evaluation(NamedTuple):
     per_image: for each method's name, for each figure's, float64 `[N]`.
     pictures: the first images, (name, uint8 `[K, S, S, 3]`): `original`,
       `masked`, and what each method gave.
+    masks: SHA-256 of the holes, if there were any: equal for two evaluations
+      on the same ones.
   """
 
   names: list[str]
   rows: list[dict[str, Any]]
   per_image: dict[str, dict[str, np.ndarray]]
   pictures: list[tuple[str, np.ndarray]]
+  masks: str | None = None
 
 
 def bootstrap_interval(values: np.ndarray, *, seed: int) -> tuple[float, float]:
@@ -79,7 +86,12 @@ def bootstrap_interval(values: np.ndarray, *, seed: int) -> tuple[float, float]:
 
 
 def figures(
-  filled: np.ndarray, target: np.ndarray, missing: np.ndarray, batch_size: int
+  filled: np.ndarray,
+  target: np.ndarray,
+  missing: np.ndarray,
+  batch_size: int,
+  *,
+  holes: bool = False,
 ) -> dict[str, np.ndarray]:
   """The figures of each image of a batch, compiled for `batch_size`.
 
@@ -88,16 +100,18 @@ def figures(
     target: the true images; same shape and type.
     missing: bool `[B, H, W]`: the pixels that count.
     batch_size: at least B.
+    holes: whether `missing` has edges that may show, and figures of them.
 
   Returns:
     float64 `[B]` by name.
   """
   count = len(filled)
+  wanted = _FIGURES if holes else _FIGURES[:-2]
   spread = np.minimum(np.arange(batch_size), count - 1)
   found = jax.device_get(
     _measure(filled[spread], target[spread], missing[spread])
   )
-  found = {key: np.float64(found[key][:count]) for key in _FIGURES}
+  found = {key: np.float64(found[key][:count]) for key in wanted}
   found['psnr_db'] = np.minimum(found['psnr_db'], PSNR_CAP)
   return found
 
@@ -108,19 +122,19 @@ def _measure(
 ) -> dict[str, jax.Array]:
   prediction, target = filled / jnp.float32(255), target / jnp.float32(255)
   mask = missing[..., None].astype(jnp.float32)
-  # As one batch, so that equal images get equal sums to the last bit.
-  gradients = metrics.gradient_magnitude(
-    jnp.concatenate([prediction, target]), jnp.concatenate([mask, mask])
-  )
-  ours, truth = jnp.split(gradients, 2)
+  both = (prediction, target, mask)
+  gradients = metrics.of_both(metrics.gradient_magnitude, *both)
+  edges = metrics.of_both(metrics.edge_difference, *both)
   return {
     'missing_pixels': mask.sum((1, 2, 3)),
     'l1_percent': metrics.mean_l1(prediction, target, mask),
     'l2_percent': metrics.mean_l2(prediction, target, mask),
     'psnr_db': metrics.psnr(prediction, target, mask),
     'ssim': metrics.ssim(prediction, target, mask),
-    'gradient': ours,
-    'original_gradient': truth,
+    'gradient': gradients[0],
+    'original_gradient': gradients[1],
+    'edge': edges[0],
+    'original_edge': edges[1],
   }
 
 
@@ -162,9 +176,7 @@ def _row(
   mean = {key: float(values.mean()) for key, values in figures.items()}
   l2 = mean['l2_percent']
   of_mean = -10 * np.log10(l2 / 100) if l2 else PSNR_CAP
-  ours, truth = mean['gradient'], mean['original_gradient']
-  # Flat originals have no sharpness to compare with, unless the fill is flat.
-  sharpness = ours / truth if truth else (None if ours else 1.0)
+  ratio = lambda name: _ratio(mean[name], mean[f'original_{name}'])
   row = {
     'method': name,
     'l1_percent': mean['l1_percent'],
@@ -173,9 +185,16 @@ def _row(
     'psnr_db_ci95': list(bootstrap_interval(figures['psnr_db'], seed=seed)),
     'psnr_of_mean_db': float(min(of_mean, PSNR_CAP)),
     'ssim': mean['ssim'],
-    'sharpness': sharpness,
+    'sharpness': ratio('gradient'),
     'seconds_per_image': seconds,
   }
+  if 'edge' in mean:
+    row['seam'] = ratio('edge')
   if 'marked_psnr_db' in mean:
     row['marked_psnr_db'] = mean['marked_psnr_db']
   return row
+
+
+def _ratio(ours: float, truth: float) -> float | None:
+  """None where a flat truth has nothing to compare with, unless ours is too."""
+  return ours / truth if truth else (None if ours else 1.0)

@@ -9,6 +9,7 @@ such as compiling, does not count; moving images to the device does. What the
 other figures mean: `inpaintax.evaluate`.
 """
 
+import hashlib
 import time
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
@@ -97,13 +98,15 @@ def compare(
     name: [] for name in ('original', 'masked', *tables)
   }
   names: list[str] = []
+  digest = hashlib.sha256()
   ready: set[tuple[str, int]] = set()
-  masks_of = _mask_maker(draw_masks, size, seed, batch_size)
+  masks_of = mask_maker(draw_masks, size, seed, batch_size)
   count = min(len(source), limit or len(source))
   stream = batches.eval_batches(source, batch_size=batch_size, size=size)
   for images, paths in stream:
     images = images[: count - len(names)]
     missing = masks_of(len(names), len(images))
+    digest.update(bits(missing))
     observed = np.where(missing[..., None], _GREY, images)
     few = slice(0, max(0, pictures - len(names)))
     shown['original'].append(images[few])
@@ -119,23 +122,47 @@ def compare(
       filled = method.fill(observed, missing)
       seconds[method.name] += time.perf_counter() - start
       filled = np.where(missing[..., None], filled, images)
-      found = evaluate.figures(filled, images, missing, batch_size)
+      found = evaluate.figures(filled, images, missing, batch_size, holes=True)
       tables[method.name].append(found)
       shown[method.name].append(filled[few])
     names += paths[: len(images)]
     if len(names) == count:
       break
   looks = [(name, np.concatenate(parts)) for name, parts in shown.items()]
-  return evaluate.tabulate(names, tables, seconds, looks, seed=seed)
+  evaluation = evaluate.tabulate(names, tables, seconds, looks, seed=seed)
+  return evaluation._replace(masks=digest.hexdigest())
 
 
-def _mask_maker(
+def bits(missing: np.ndarray) -> bytes:
+  """Masks as their digest sees them, one after the other.
+
+  Args:
+    missing: bool `[B, H, W]`, True = missing.
+
+  Returns:
+    Each mask's rows one after the other, eight pixels to a byte, the first in
+    the highest bit, its last byte filled up with zeros.
+  """
+  return np.packbits(missing.reshape(len(missing), -1), axis=1).tobytes()
+
+
+def mask_maker(
   draw_masks: Callable[[jax.Array, tuple[int, int]], jax.Array],
   size: int,
   seed: int,
   batch_size: int,
 ) -> Callable[[int, int], np.ndarray]:
-  """`(first image, images) -> bool [images, size, size]`, compiled once."""
+  """What draws the holes of an evaluation, those of image n always the same.
+
+  Args:
+    draw_masks: as in `compare`.
+    size: side of the images, pixels.
+    seed: of the masks.
+    batch_size: most masks drawn at a time.
+
+  Returns:
+    `(first image, images) -> bool [images, size, size]`, compiled once.
+  """
 
   @jax.jit
   def draw(start: jax.Array) -> jax.Array:

@@ -32,8 +32,12 @@ def headings(evaluation: Evaluation) -> list[str]:
   Returns:
     A text for each column.
   """
-  local = 'marked_psnr_db' in evaluation.rows[0]
-  return [*_HEADINGS, 'PSNR marked'] if local else list(_HEADINGS)
+  row = evaluation.rows[0]
+  return [
+    *_HEADINGS,
+    *(['seam'] if 'seam' in row else []),
+    *(['PSNR marked'] if 'marked_psnr_db' in row else []),
+  ]
 
 
 def cells(row: dict[str, Any]) -> list[str]:
@@ -46,7 +50,7 @@ def cells(row: dict[str, Any]) -> list[str]:
     As many texts as there are headings.
   """
   low, high = row['psnr_db_ci95']
-  sharpness = row['sharpness']
+  ratio = lambda value: '–' if value is None else f'{value:.3f}'
   marked = row.get('marked_psnr_db')
   return [
     row['method'],
@@ -55,8 +59,9 @@ def cells(row: dict[str, Any]) -> list[str]:
     f'{row["psnr_db"]:.2f} [{low:.2f}, {high:.2f}]',
     f'{row["psnr_of_mean_db"]:.2f}',
     f'{row["ssim"]:.3f}',
-    '–' if sharpness is None else f'{sharpness:.3f}',
+    ratio(row['sharpness']),
     f'{1000 * row["seconds_per_image"]:.2f}',
+    *([ratio(row['seam'])] if 'seam' in row else []),
     *([] if marked is None else [f'{marked:.2f}']),
   ]
 
@@ -123,7 +128,8 @@ def _markdown(
     '',
     f"{protocol} PSNR is the mean of the images' own, with a 95 % bootstrap"
     ' interval over images; "PSNR of mean" belongs to the mean L2. Sharpness:'
-    " gradient magnitude, divided by the original's.",
+    " gradient magnitude, divided by the original's; seam: likewise, of the"
+    ' difference across the edge of the hole.',
     '',
     '![The original, what was given, and what each method made](grid.png)',
     '',

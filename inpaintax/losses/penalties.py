@@ -94,7 +94,7 @@ def gradient_penalty(
   """How far the critic's slope between a real and a fake image is from 1.
 
   Args:
-    critic: `images -> [B]`, each score from its own image alone.
+    critic: `images -> [B]` or `[B, N]`, each score from its own image alone.
     real: float `[B, H, W, C]`.
     fake: same shape and type.
     share: uniform in [0, 1], `[B]`: how much of the fake one is mixed in.
@@ -121,7 +121,7 @@ def r1(critic: Callable[[jax.Array], jax.Array], real: jax.Array) -> jax.Array:
   """Squared slope of the critic at real images.
 
   Args:
-    critic: `images -> [B]`, each score from its own image alone.
+    critic: `images -> [B]` or `[B, N]`, each score from its own image alone.
     real: float `[B, H, W, C]`.
 
   Returns:

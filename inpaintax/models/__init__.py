@@ -11,11 +11,13 @@ from flax import linen as nn
 from jax import numpy as jnp
 
 from inpaintax.models import (
+  completion,
   context_encoder,
   convolutional,
   deck,
   residual,
   ssda,
+  two_stage,
 )
 
 MODELS: dict[str, type[nn.Module]] = {
@@ -25,6 +27,10 @@ MODELS: dict[str, type[nn.Module]] = {
   'spectral_discriminator': residual.SpectralDiscriminator,
   'stacked_autoencoder': ssda.StackedAutoencoder,
   'convolutional_autoencoder': convolutional.ConvolutionalAutoencoder,
+  'completion_generator': completion.CompletionGenerator,
+  'global_local_discriminator': completion.GlobalLocalDiscriminator,
+  'patch_discriminator': two_stage.PatchDiscriminator,
+  'two_stage_generator': two_stage.TwoStageGenerator,
   'deck_generator': deck.DeckGenerator,
   'deck_discriminator': deck.DeckDiscriminator,
 }

@@ -11,11 +11,6 @@ from flax import linen as nn
 
 Initializer = nn.initializers.Initializer
 
-# Of `DownConv`: channels of an image, whose gradient nobody needs; and features
-# up to which XLA's convolution keeps one core of a CPU busy alone.
-_IMAGE = 3
-_FEW = 64
-
 
 def check_sides(x: jax.Array, factor: int) -> None:
   """Refuses images that a network cannot halve often enough.
@@ -33,6 +28,28 @@ def check_sides(x: jax.Array, factor: int) -> None:
     raise ValueError(
       f'sides must be multiples of {factor}, got {x.shape[1:3]}.'
     )
+
+
+def told(observed: jax.Array, mask: jax.Array | None) -> jax.Array:
+  """The image with the mask as one more channel.
+
+  Args:
+    observed: float `[B, H, W, C]`.
+    mask: float `[B, H, W, 1]`, 1 = missing.
+
+  Returns:
+    `[B, H, W, C + 1]`.
+
+  Raises:
+    ValueError: there is no mask.
+    AssertionError: a shape or type differs from the above.
+  """
+  if mask is None:
+    raise ValueError('this network must be told of the hole: give a mask.')
+  chex.assert_rank([observed, mask], 4)
+  chex.assert_shape(mask, (*observed.shape[:3], 1))
+  chex.assert_type([observed, mask], float)
+  return jnp.concatenate([observed, mask.astype(observed.dtype)], axis=-1)
 
 
 def center_crop(x: jax.Array, side: tuple[int, int]) -> jax.Array:
@@ -121,108 +138,6 @@ def paste(x: jax.Array, block: jax.Array, corners: jax.Array) -> jax.Array:
     x, block, (at[0], at[1], 0)
   )
   return jax.vmap(one)(x, block, corners)
-
-
-class DownConv(nn.Module):
-  """4x4 convolution of stride 2: half the height and width.
-
-  The values and the parameter shape of `nn.Conv(features, (4, 4), 2,
-  padding=((1, 1), (1, 1)), use_bias=False)`. With few features a CPU computes
-  it as one matrix product that gives each cell of 2x2 pixels its share of the
-  2x2 outputs around it, which are then added: XLA's own has one core at work,
-  and a slow gradient (docs/performance.md).
-
-  Input float `[B, H, W, C]`, H and W even; output `[B, H/2, W/2, features]`.
-
-  Attributes:
-    features: channels of the output.
-    kernel_init: initialiser of `kernel`, float32 `[4, 4, C, features]`.
-    dtype: type of the computation.
-  """
-
-  features: int
-  kernel_init: Initializer = nn.initializers.lecun_normal()
-  dtype: jnp.dtype = jnp.float32
-
-  @nn.compact
-  def __call__(self, x: jax.Array) -> jax.Array:
-    shape = (4, 4, x.shape[-1], self.features)
-    kernel = self.param('kernel', self.kernel_init, shape).astype(self.dtype)
-    x = x.astype(self.dtype)
-    few = _IMAGE < shape[2] and self.features <= _FEW
-    if few and jax.default_backend() == 'cpu':
-      return _by_cells(x, kernel)
-    return jax.lax.conv_general_dilated(
-      x,
-      kernel,
-      (2, 2),
-      ((1, 1), (1, 1)),
-      dimension_numbers=('NHWC', 'HWIO', 'NHWC'),
-    )
-
-
-def _by_cells(x: jax.Array, kernel: jax.Array) -> jax.Array:
-  """What `DownConv` gives, with one product."""
-  b, h, w, c = x.shape
-  f = kernel.shape[-1]
-  # Cells begin in the padding: output n has the taps 0, 1 of cell n and the
-  # taps 2, 3 of cell n + 1, in both directions.
-  h, w = h // 2 + 1, w // 2 + 1
-  x = jnp.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)))
-  x = x.reshape(b, h, 2, w, 2, c).transpose(0, 1, 3, 2, 4, 5)
-  kernel = kernel.reshape(2, 2, 2, 2, c, f).transpose(1, 3, 4, 0, 2, 5)
-  y = x.reshape(-1, 4 * c) @ kernel.reshape(4 * c, 4 * f)
-  y = y.reshape(b, h, w, 2, 2, f)
-  rows = y[:, :-1, :, 0] + y[:, 1:, :, 1]
-  return rows[:, :, :-1, 0] + rows[:, :, 1:, 1]
-
-
-class UpConv(nn.Module):
-  """4x4 transposed convolution of stride 2: twice the height and width.
-
-  The values and the parameter shape of `nn.ConvTranspose(features, (4, 4),
-  (2, 2), use_bias=False)`, written as one matrix product that gives each input
-  pixel its 4x4 outputs, which are then added where they overlap. On CPU the
-  weight gradient of the plain form is tens of times slower.
-
-  Input float `[B, H, W, C]`; output `[B, 2H, 2W, features]`.
-
-  Attributes:
-    features: channels of the output.
-    kernel_init: initialiser of `kernel`, float32 `[4, 4, C, features]`.
-    dtype: type of the computation.
-  """
-
-  features: int
-  kernel_init: Initializer = nn.initializers.lecun_normal()
-  dtype: jnp.dtype = jnp.float32
-
-  @nn.compact
-  def __call__(self, x: jax.Array) -> jax.Array:
-    b, h, w, c = x.shape
-    f = self.features
-    kernel = self.param('kernel', self.kernel_init, (4, 4, c, f))
-    # [C, 16 F]: what a pixel adds to output rows and columns -2..1 around it.
-    kernel = kernel.astype(self.dtype).transpose(2, 0, 1, 3).reshape(c, -1)
-    y = (x.astype(self.dtype).reshape(-1, c) @ kernel).reshape(b, h, w, 4, 4, f)
-    y = _overlap_add(y, 1).reshape(b, 2 * h, w, 4, f)
-    return _overlap_add(y, 2).reshape(b, 2 * h, 2 * w, f)
-
-
-def _overlap_add(y: jax.Array, axis: int) -> jax.Array:
-  """Sums neighbours' shares: `[..., N, (W,) 4, ...]` to `[..., N, 2, ...]`.
-
-  Output 2n is k0 x[n-1] + k2 x[n], and 2n+1 is k1 x[n] + k3 x[n+1].
-  """
-  taps = 3  # The axis of 4 comes after rows and columns, and stays there.
-  n = y.shape[axis]
-  k0, k1, k2, k3 = (jnp.take(y, i, axis=taps) for i in range(4))
-  before = [(0, 0)] * k0.ndim
-  after = list(before)
-  before[axis], after[axis] = (1, 0), (0, 1)
-  even = k2 + jnp.pad(jax.lax.slice_in_dim(k0, 0, n - 1, axis=axis), before)
-  odd = k1 + jnp.pad(jax.lax.slice_in_dim(k3, 1, n, axis=axis), after)
-  return jnp.stack([even, odd], axis=axis + 1)
 
 
 class ChannelwiseDense(nn.Module):

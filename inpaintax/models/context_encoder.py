@@ -3,9 +3,9 @@
 Generators are called `(observed, mask, train=...)` and return float32
 `[B, P, P, C]` in [-1, 1]: the whole image or, when smaller than the input, the
 block around the hole. They do not look at `mask`: as published, the network is
-told of the hole only by its fill. Discriminators are called `(block,
-train=...)` and return scores `[B]`, higher for "real". Collections: `params`
-and `batch_stats`.
+told of the hole only by its fill. Discriminators are called `(block, mask,
+train=...)`, and do not look at `mask` either; they return scores `[B]`, higher
+for "real". Collections: `params` and `batch_stats`.
 
 Convolutions in front of a norm have no bias: it would have no effect. Nor has
 any other in Pathak's networks: train.lua sets every convolution's bias to zero
@@ -19,7 +19,7 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
-from inpaintax.models import blocks
+from inpaintax.models import blocks, resampling
 
 _INIT = nn.initializers.normal(0.02)
 
@@ -93,7 +93,7 @@ class ContextGenerator(nn.Module):
     norm = lambda name: _Norm(self.axis_name, self.dtype, name=name)
     x = observed.astype(self.dtype)
     for i, width in enumerate(self.encoder_widths):
-      x = blocks.DownConv(width, _INIT, self.dtype, name=f'down{i}')(x)
+      x = resampling.DownConv(width, _INIT, self.dtype, name=f'down{i}')(x)
       if i:  # The layer that sees raw pixels is not normalised.
         x = norm(f'down{i}_norm')(x, train=train)
       x = nn.leaky_relu(x, 0.2)
@@ -101,7 +101,7 @@ class ContextGenerator(nn.Module):
     last = len(self.decoder_widths) - 1
     for i, width in enumerate((*self.decoder_widths[1:], self.channels)):
       name = 'output' if i == last else f'up{i}'
-      x = blocks.UpConv(width, _INIT, self.dtype, name=name)(x)
+      x = resampling.UpConv(width, _INIT, self.dtype, name=name)(x)
       if i < last:
         x = nn.relu(norm(f'{name}_norm')(x, train=train))
     return jnp.tanh(x.astype(jnp.float32))
@@ -148,11 +148,14 @@ class ContextDiscriminator(nn.Module):
   dtype: jnp.dtype = jnp.float32
 
   @nn.compact
-  def __call__(self, block: jax.Array, *, train: bool) -> jax.Array:
+  def __call__(
+    self, block: jax.Array, mask: jax.Array | None = None, *, train: bool
+  ) -> jax.Array:
+    del mask
     blocks.check_sides(block, 2 ** len(self.widths))
     x = block.astype(self.dtype)
     for i, width in enumerate(self.widths):
-      x = blocks.DownConv(width, _INIT, self.dtype, name=f'down{i}')(x)
+      x = resampling.DownConv(width, _INIT, self.dtype, name=f'down{i}')(x)
       if i:
         norm = _Norm(self.axis_name, self.dtype, name=f'down{i}_norm')
         x = norm(x, train=train)

@@ -107,7 +107,10 @@ class DeckDiscriminator(nn.Module):
   dtype: jnp.dtype = jnp.float32
 
   @nn.compact
-  def __call__(self, block: jax.Array, *, train: bool) -> jax.Array:
+  def __call__(
+    self, block: jax.Array, mask: jax.Array | None = None, *, train: bool
+  ) -> jax.Array:
+    del mask
     chex.assert_rank(block, 4)
     layer = functools.partial(
       _ConvActNorm, axis_name=self.axis_name, dtype=self.dtype

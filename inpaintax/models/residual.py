@@ -19,7 +19,7 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
-from inpaintax.models import blocks
+from inpaintax.models import blocks, resampling
 
 _INIT = nn.initializers.he_normal()
 _PAD = ((1, 1), (1, 1))  # Of 4x4 convolutions: symmetric, as in Torch.
@@ -113,6 +113,9 @@ class ResidualGenerator(nn.Module):
 
   widths: Sequence[int] = (32, 64, 128)
   residual_blocks: int = 4
+  dilations: Sequence[int] = (1, 2)
+  told: bool = False
+  channelwise: bool = True
   part: float = 0.5
   channels: int = 3
   axis_name: str | None = None
@@ -122,13 +125,13 @@ class ResidualGenerator(nn.Module):
   def __call__(
     self, observed: jax.Array, mask: jax.Array | None = None, *, train: bool
   ) -> jax.Array:
-    del mask
     blocks.check_sides(observed, 2 ** len(self.widths))
     norm = _norm(self.axis_name, self.dtype, train)
-    x = observed.astype(self.dtype)
+    x = blocks.told(observed, mask) if self.told else observed
+    x = x.astype(self.dtype)
     maps = [x]  # Of the encoder: at 1, 1/2, 1/4, ... of the image's side.
     for i, width in enumerate(self.widths):
-      x = blocks.DownConv(width, _INIT, self.dtype, name=f'down{i}')(x)
+      x = resampling.DownConv(width, _INIT, self.dtype, name=f'down{i}')(x)
       if i:  # The layer that sees raw pixels is not normalised.
         x = norm(name=f'down{i}_norm')(x)
       x = nn.leaky_relu(x, 0.2)
@@ -161,9 +164,13 @@ class ResidualGenerator(nn.Module):
   def _around(self, x: jax.Array, train: bool) -> jax.Array:
     """What the whole smallest map says of each of its places."""
     for i in range(self.residual_blocks):
-      x = _Residual(1 + i % 2, self.axis_name, self.dtype, name=f'residual{i}')(
+      dilation = self.dilations[i % len(self.dilations)]
+      x = _Residual(dilation, self.axis_name, self.dtype, name=f'residual{i}')(
         x, train=train
       )
+    if not self.channelwise:
+      norm = _norm(self.axis_name, self.dtype, train)
+      return nn.relu(norm(name='around_norm')(x))
     y = blocks.ChannelwiseDense(dtype=self.dtype, name='channelwise')(x)
     y = nn.Dense(x.shape[-1], use_bias=False, dtype=self.dtype, name='mix')(y)
     norm = _norm(self.axis_name, self.dtype, train)
@@ -196,7 +203,10 @@ class SpectralDiscriminator(nn.Module):
   dtype: jnp.dtype = jnp.float32
 
   @nn.compact
-  def __call__(self, block: jax.Array, *, train: bool) -> jax.Array:
+  def __call__(
+    self, block: jax.Array, mask: jax.Array | None = None, *, train: bool
+  ) -> jax.Array:
+    del mask
     blocks.check_sides(block, 2 ** (len(self.widths) - 1))
     x = block.astype(self.dtype)
     for i, width in enumerate(self.widths):

@@ -3,8 +3,9 @@
 Known pixels come back bit for bit: what the network gives is rounded to 8 bit
 and put into the hole, and nowhere else.
 
-A model takes images of one size. In an image of any size each hole is filled in
-a window of that size around it: `restore.windows`.
+A model that takes images of one size fills each hole in a window of that size
+around it: `restore.windows`. One that takes any size fills any hole:
+`restore.tiles`.
 """
 
 from collections.abc import Callable
@@ -17,30 +18,37 @@ import numpy as np
 from inpaintax import checkpoints, images, models
 from inpaintax.corruptions import masks
 from inpaintax.errors import CheckpointError, InputError
-from inpaintax.restore import windows
+from inpaintax.models import blocks
+from inpaintax.restore import blending, texture, tiles, windows
 
 # Windows in memory at a time.
 _WINDOWS = 64
 
 
 class Filler(NamedTuple):
-  """What fills holes in images of one size.
+  """What fills holes in batches of images.
 
   Attributes:
-    fill: takes images, uint8 `[B, size, size, 3]`, and masks, bool `[B, size,
-      size]`, True = missing; returns uint8 composites of the images' shape.
-    size: side of the images, pixels.
+    fill: takes images, uint8 `[B, H, W, 3]`, and masks, bool `[B, H, W]`, True
+      = missing; returns uint8 composites of the images' shape.
+    size: side of the images, pixels: of all, or of those trained with.
     hole: side of the square in their centre outside of which nothing may be
       missing; None: any pixel may be.
+    multiple: None if images have `size`; or what H and W must be multiples of.
   """
 
   fill: Callable[[np.ndarray, np.ndarray], np.ndarray]
   size: int
   hole: int | None
+  multiple: int | None = None
 
 
 def make_filler(
-  trained: checkpoints.Trained, *, batch_size: int = 16, mirrored: bool = False
+  trained: checkpoints.Trained,
+  *,
+  batch_size: int = 16,
+  mirrored: bool = False,
+  blended: bool = False,
 ) -> Filler:
   """Compiles a trained generator into what fills holes.
 
@@ -54,6 +62,8 @@ def make_filler(
     mirrored: fill the mirror image too, and take the mean of both: closer to
       the truth, smoother, in twice the time (Timofte et al. 2016,
       arXiv:1511.02228, sec. 4.6).
+    blended: shift what is filled to what the known pixels at its edge ask for:
+      `blending.poisson`. Of no effect on a model that predicts no known pixel.
 
   Returns:
     The filler. Its `fill` takes any number of images; it raises InputError for
@@ -70,9 +80,10 @@ def make_filler(
   if 'hole' not in record:
     raise ValueError('this model is no generator that fills holes.')
   size, hole = record['image_size'], record['hole']
+  multiple = record.get('multiple')
   generator = models.build(record['generator'])
   colour = jnp.asarray(record['fill'], jnp.float32)
-  square = windows.square(size, size if hole is None else hole)
+  square = None if hole is None else windows.square(size, hole)
   variables = jax.device_put(trained.variables)
 
   def predict(
@@ -85,21 +96,27 @@ def make_filler(
   def run(
     variables: dict[str, Any], batch: jax.Array, missing: jax.Array
   ) -> tuple[jax.Array, jax.Array]:
-    unseen = missing if hole is None else missing | square[None]
+    unseen = missing if square is None else missing | square[None]
     unseen = unseen[..., None].astype(jnp.float32)
-    observed = masks.apply(images.to_float(batch), unseen, colour)
+    truth = images.to_float(batch)
+    observed = masks.apply(truth, unseen, colour)
     output = predict(variables, observed, unseen)
     if mirrored:
       other = predict(variables, observed[:, :, ::-1], unseen[:, :, ::-1])
       output = (output + other[:, :, ::-1]) / 2
-    edge = (size - output.shape[1]) // 2
-    whole = jnp.pad(output, ((0, 0), (edge, edge), (edge, edge), (0, 0)))
+    height, width = output.shape[1:3]
+    edges = (batch.shape[1] - height) // 2, (batch.shape[2] - width) // 2
+    if blended:
+      part = lambda x: blocks.center_crop(x, (height, width))
+      known = part(missing[..., None].astype(jnp.float32))
+      output = blending.poisson(output, part(truth), known)
+    whole = jnp.pad(output, ((0, 0), *((n, n) for n in edges), (0, 0)))
     filled = jnp.where(missing[..., None], images.to_uint8(whole), batch)
     return filled, jnp.isfinite(output).all()
 
   def fill(batch: np.ndarray, missing: np.ndarray) -> np.ndarray:
-    _check_batch(batch, missing, size)
-    if (missing & ~square).any():
+    _check_batch(batch, missing, size, multiple)
+    if square is not None and (missing & ~square).any():
       raise InputError(
         f'this model fills only the {hole}x{hole} pixels in the centre of its'
         f' {size}x{size}: missing pixels lie outside of them.'
@@ -120,18 +137,25 @@ def make_filler(
       out[part] = np.asarray(filled)[:count]
     return out
 
-  return Filler(fill, size, hole)
+  return Filler(fill, size, hole, multiple)
 
 
 def fill_image(
-  image: np.ndarray, mask: np.ndarray, filler: Filler
+  image: np.ndarray,
+  mask: np.ndarray,
+  filler: Filler,
+  *,
+  textured: bool = False,
 ) -> np.ndarray:
   """Fills the holes of an image of any size, each at its own place.
 
   Args:
     image: uint8 `[H, W, 3]`.
     mask: bool `[H, W]`, True = missing.
-    filler: fills images of one size.
+    filler: fills images of one size, or of any.
+    textured: give what is filled the texture of the most similar known patches:
+      `texture.refine`. Holes deeper than those of the training, which are
+      filled at a coarser scale, get it in any case.
 
   Returns:
     uint8 `[H, W, 3]`, a new array; equal to `image` outside the mask.
@@ -142,6 +166,22 @@ def fill_image(
     ValueError: a type differs from the above.
   """
   check_mask(image, mask)
+  if filler.multiple is not None:
+    # Half of a hole that takes half of the image's side.
+    limit = filler.size / 4
+    out = tiles.fill(
+      image, mask, filler.fill, limit=limit, multiple=filler.multiple
+    )
+    deep = mask if textured else tiles.halvings(mask, limit) > 0
+    return texture.refine_holes(image, out, mask, deep)
+  out = _in_windows(image, mask, filler)
+  return texture.refine_holes(image, out, mask, mask) if textured else out
+
+
+def _in_windows(
+  image: np.ndarray, mask: np.ndarray, filler: Filler
+) -> np.ndarray:
+  """Fills each group of holes in a window of the model's size."""
   size, side = filler.size, filler.hole or filler.size
   groups, boxes = windows.group(mask, side)
   starts = [
@@ -197,11 +237,18 @@ def check_mask(image: np.ndarray, mask: np.ndarray) -> None:
     )
 
 
-def _check_batch(batch: np.ndarray, missing: np.ndarray, size: int) -> None:
-  if batch.dtype != np.uint8 or batch.shape[1:] != (size, size, 3):
+def _check_batch(
+  batch: np.ndarray, missing: np.ndarray, size: int, multiple: int | None
+) -> None:
+  if multiple is None:
+    wanted, fits = f'{size}, {size}', batch.shape[1:] == (size, size, 3)
+  else:
+    wanted = f'H, W of multiples of {multiple}'
+    fits = batch.ndim == 4 and batch.shape[3] == 3
+    fits = fits and not any(n % multiple for n in batch.shape[1:3])
+  if batch.dtype != np.uint8 or not fits:
     raise ValueError(
-      f'images must be uint8 [B, {size}, {size}, 3], got {batch.dtype}'
-      f' {batch.shape}.'
+      f'images must be uint8 [B, {wanted}, 3], got {batch.dtype} {batch.shape}.'
     )
   if missing.dtype != bool or missing.shape != batch.shape[:3]:
     raise ValueError(

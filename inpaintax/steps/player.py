@@ -19,6 +19,8 @@ class Player(NamedTuple):
     opt: its optimiser's state.
     skipped: int32 scalar, updates left out because they were not finite.
     streak: int32 scalar, how many of them came last, one after the other.
+    average: (parameters, batch statistics), each the exponential moving average
+      of its values so far; an empty tuple where none is kept.
   """
 
   params: chex.ArrayTree
@@ -26,6 +28,7 @@ class Player(NamedTuple):
   opt: optax.OptState
   skipped: chex.Array
   streak: chex.Array
+  average: chex.ArrayTree = ()
 
 
 def players(state: Any) -> dict[str, Player]:
@@ -45,6 +48,7 @@ def init_player(
   module: nn.Module,
   tx: optax.GradientTransformation,
   *inputs: jax.Array | jax.ShapeDtypeStruct,
+  averaged: bool = False,
 ) -> Player:
   """Initialises a network and its optimiser.
 
@@ -53,6 +57,8 @@ def init_player(
     module: called `(*inputs, train=...)`.
     tx: optimiser of its parameters.
     *inputs: arrays, or a `jax.ShapeDtypeStruct` each, of what it will see.
+    averaged: whether an average of what it was is kept; it begins at the first
+      values.
 
   Returns:
     A `Player` on the default device.
@@ -63,12 +69,45 @@ def init_player(
     variables = module.init(key, *zeros, train=True)
     params, stats = variables['params'], variables.get('batch_stats', {})
     none = jnp.int32(0)
-    return Player(params, stats, tx.init(params), none, none)
+    average = (params, stats) if averaged else ()
+    return Player(params, stats, tx.init(params), none, none, average)
 
   # Random numbers compile very slowly on CPU when optimised, and run once.
   quick = jax.default_backend() == 'cpu'
   options = {'xla_backend_optimization_level': 0} if quick else None
-  return jax.jit(init, compiler_options=options)(key)
+  made = jax.jit(init, compiler_options=options)(key)
+  # In buffers of its own: a step gives each of them away once.
+  return made._replace(average=jax.tree.map(jnp.copy, made.average))
+
+
+def with_parameters(
+  player: Player, params: chex.ArrayTree, stats: chex.ArrayTree
+) -> Player:
+  """A player that starts from what another has learnt.
+
+  Args:
+    player: before its first update.
+    params: the other's parameters.
+    stats: its batch statistics.
+
+  Returns:
+    The player; its average, if it keeps one, starts there too.
+  """
+  average = jax.tree.map(jnp.copy, (params, stats)) if player.average else ()
+  return player._replace(params=params, stats=stats, average=average)
+
+
+def best(player: Player) -> dict[str, chex.ArrayTree]:
+  """What a network is used with: its average, if it keeps one.
+
+  Args:
+    player: of any step.
+
+  Returns:
+    The variables `params` and `batch_stats`.
+  """
+  params, stats = player.average or (player.params, player.stats)
+  return {'params': params, 'batch_stats': stats}
 
 
 def run(
@@ -91,6 +130,27 @@ def run(
   return out, new.get('batch_stats', {})
 
 
+def features(
+  module: nn.Module, player: Player, *inputs: jax.Array
+) -> tuple[tuple[Any, chex.ArrayTree], list[jax.Array]]:
+  """As `run`, with what the network sows under `features`.
+
+  Args:
+    module: called `(*inputs, train=True)`.
+    player: its parameters and statistics.
+    *inputs: what the module takes.
+
+  Returns:
+    (what `run` returns, the maps in the order of their layers' names).
+  """
+  variables = {'params': player.params, 'batch_stats': player.stats}
+  out, new = module.apply(
+    variables, *inputs, train=True, mutable=['batch_stats', 'intermediates']
+  )
+  maps = jax.tree.leaves(new.get('intermediates', {}))
+  return (out, new.get('batch_stats', {})), maps
+
+
 def move(
   player: Player,
   tx: optax.GradientTransformation,
@@ -99,6 +159,7 @@ def move(
   *,
   loss: jax.Array,
   axis_name: str | None,
+  decay: float = 0.999,
 ) -> Player:
   """One update of a network; none if its loss or gradient is not finite.
 
@@ -110,6 +171,7 @@ def move(
       every device, as they are if the module has the axis' name.
     loss: scalar, this device's.
     axis_name: pmapped axis over which to average, or None.
+    decay: what the moving average keeps of itself, if there is one.
 
   Returns:
     The player after the update, or as it was but for its counts.
@@ -119,7 +181,10 @@ def move(
   def update(player: Player) -> Player:
     updates, opt = tx.update(grads, player.opt, player.params)
     params = optax.apply_updates(player.params, updates)
-    return player._replace(params=params, stats=stats, opt=opt)
+    average = player.average
+    if average:
+      average = optax.incremental_update((params, stats), average, 1 - decay)
+    return player._replace(params=params, stats=stats, opt=opt, average=average)
 
   return unless_broken(player, update, (loss, grads))
 

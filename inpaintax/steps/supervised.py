@@ -34,6 +34,7 @@ def init_supervised(
   tx: optax.GradientTransformation,
   *,
   image: jax.ShapeDtypeStruct,
+  averaged: bool = False,
 ) -> SupervisedState:
   """State before the first update.
 
@@ -42,12 +43,13 @@ def init_supervised(
     model: called `(observed, mask, train=...)`.
     tx: its optimiser.
     image: shape and type of a batch of images, `[B, H, W, C]`; B may be small.
+    averaged: whether a moving average of the network is kept.
 
   Returns:
     The state.
   """
   mask = jax.ShapeDtypeStruct((*image.shape[:3], 1), image.dtype)
-  gen = player.init_player(key, model, tx, image, mask)
+  gen = player.init_player(key, model, tx, image, mask, averaged=averaged)
   return SupervisedState(jnp.int32(0), gen)
 
 
@@ -56,15 +58,18 @@ def make_supervised_step(
   tx: optax.GradientTransformation,
   *,
   reconstruction: Reconstruction,
+  decay: float = 0.999,
   axis_name: str | None = None,
 ) -> Callable[[SupervisedState, Sample], tuple[SupervisedState, Metrics]]:
   """Builds a pure `step(state, sample)`.
 
   Args:
     model: called `(observed, mask, train=...)`; its output is compared with
-      the target, or with its block around the hole if it is smaller.
+      the target, or with its block around the hole if it is smaller. Of several
+      outputs each is, and the losses are summed.
     tx: its optimiser.
     reconstruction: `(prediction, target, mask) -> [B]`.
+    decay: of the network's moving average, if its state has one.
     axis_name: the pmapped axis or None; give the module the same one.
 
   Returns:
@@ -75,21 +80,49 @@ def make_supervised_step(
     state: SupervisedState, sample: Sample
   ) -> tuple[SupervisedState, Metrics]:
     def loss(params: chex.ArrayTree) -> tuple[jax.Array, Any]:
-      out, stats = player.run(
+      outs, stats = player.run(
         model, state.gen._replace(params=params), sample.observed, sample.mask
       )
-      target, mask = predicted_part(out, sample)
-      return reconstruction(out, target, mask).mean(), stats
+      target, mask = predicted_part(jax.tree.leaves(outs)[-1], sample)
+      return reconstruct(reconstruction, outs, target, mask).mean(), stats
 
     grad = jax.value_and_grad(loss, has_aux=True)
     (value, stats), grads = grad(state.gen.params)
     gen = player.move(
-      state.gen, tx, grads, stats, loss=value, axis_name=axis_name
+      state.gen,
+      tx,
+      grads,
+      stats,
+      loss=value,
+      axis_name=axis_name,
+      decay=decay,
     )
     metrics = player.mean_over({'gen/rec': value}, axis_name)
     return SupervisedState(state.step + 1, gen), metrics
 
   return step
+
+
+def reconstruct(
+  reconstruction: Reconstruction,
+  outputs: Any,
+  target: jax.Array,
+  mask: jax.Array,
+) -> jax.Array:
+  """The reconstruction loss, summed over the stages of a network.
+
+  Args:
+    reconstruction: `(prediction, target, mask) -> [B]`.
+    outputs: `[B, H, W, C]`, or a tuple of them from coarse to fine.
+    target: `[B, H, W, C]`.
+    mask: `[B, H, W, 1]`.
+
+  Returns:
+    `[B]`.
+  """
+  stages = jax.tree.leaves(outputs)
+  losses = [reconstruction(stage, target, mask) for stage in stages]
+  return jnp.stack(losses).sum(0)
 
 
 def predicted_part(

@@ -19,6 +19,7 @@ NAMES = sorted(adversarial.ADVERSARIAL)
     ('least_squares', 0.5, 0.25, 0.25),
     # The mean of 1 for the real and 1 for the fake.
     ('hinge', 0.0, 1.0, 0.0),
+    ('wasserstein', 0.0, 0.0, 0.0),
   ],
 )
 def test_a_discriminator_that_knows_nothing(name, score, disc, gen):
@@ -53,6 +54,8 @@ def test_by_hand():
   # Beyond the margin nothing is owed: relu(1 - 2) = relu(1 - 3) = 0.
   np.testing.assert_allclose(disc['hinge'], [0.75, 1.0])
   np.testing.assert_allclose(gen['hinge'], [-0.5, 3.0])
+  np.testing.assert_allclose(disc['wasserstein'], [-0.75, -1.0])
+  np.testing.assert_allclose(gen['wasserstein'], [-0.5, 3.0])
 
 
 @pytest.mark.parametrize('name', NAMES)
@@ -125,12 +128,13 @@ def test_wrong_shapes_and_types_are_refused(name):
   scores = jnp.ones(4)
   for real, fake in [
     (scores, scores[:2]),
-    (scores[:, None], scores[:, None]),
+    (scores[:, None, None], scores[:, None, None]),
+    (scores, scores[:, None]),
     (scores.astype(int), scores.astype(int)),
   ]:
     with pytest.raises(AssertionError):
       form.discriminator(real, fake)
-  for fake in (scores[:, None], scores.sum(), scores.astype(int)):
+  for fake in (scores[:, None, None], scores.sum(), scores.astype(int)):
     with pytest.raises(AssertionError):
       form.generator(fake)
 
@@ -157,3 +161,13 @@ def test_the_joint_loss_refuses_what_it_cannot_weigh():
   for rec, adv in [(x, x[:1]), (x[:, None], x[:, None]), (x.sum(), x.sum())]:
     with pytest.raises(AssertionError):
       joint(rec, adv, weight=0.5)
+
+
+@pytest.mark.parametrize('name', NAMES)
+def test_of_many_scores_per_image_the_mean_is_taken(name):
+  form = adversarial.ADVERSARIAL[name]
+  real, fake = jnp.array([[2.0, -1.0]]), jnp.array([[0.5, -3.0]])
+  each = form.discriminator(real[0], fake[0]).mean()
+  np.testing.assert_allclose(form.discriminator(real, fake), [each], rtol=1e-6)
+  each = form.generator(fake[0]).mean()
+  np.testing.assert_allclose(form.generator(fake), [each], rtol=1e-6)

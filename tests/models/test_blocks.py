@@ -4,7 +4,7 @@ import pytest
 from flax import linen as nn
 from jax import numpy as jnp
 
-from inpaintax.models import blocks
+from inpaintax.models import blocks, resampling
 
 
 def numbers(*shape, seed=0):
@@ -119,20 +119,27 @@ def test_paste_is_the_reverse_of_cut():
 
 
 DOWN = {'padding': ((1, 1), (1, 1)), 'use_bias': False}
+WIDE = {'padding': ((2, 2), (2, 2))}
 
 
 @pytest.mark.parametrize(
   ('ours', 'plain', 'shape'),
   [
     (
-      blocks.UpConv(6),
+      resampling.UpConv(6),
       nn.ConvTranspose(6, (4, 4), (2, 2), use_bias=False),
       (2, 3, 5, 4),
     ),
     # On a CPU by cells, and both ways out of it.
-    (blocks.DownConv(6), nn.Conv(6, (4, 4), 2, **DOWN), (2, 6, 10, 4)),
-    (blocks.DownConv(6), nn.Conv(6, (4, 4), 2, **DOWN), (2, 6, 10, 3)),
-    (blocks.DownConv(65), nn.Conv(65, (4, 4), 2, **DOWN), (2, 6, 10, 4)),
+    (resampling.DownConv(6), nn.Conv(6, (4, 4), 2, **DOWN), (2, 6, 10, 4)),
+    (resampling.DownConv(6), nn.Conv(6, (4, 4), 2, **DOWN), (2, 6, 10, 3)),
+    (resampling.DownConv(65), nn.Conv(65, (4, 4), 2, **DOWN), (2, 6, 10, 4)),
+    (resampling.WideDownConv(6), nn.Conv(6, (5, 5), 2, **WIDE), (2, 6, 10, 4)),
+    (
+      resampling.WideDownConv(6, use_bias=False),
+      nn.Conv(6, (5, 5), 2, use_bias=False, **WIDE),
+      (2, 8, 4, 3),
+    ),
   ],
 )
 def test_our_convolutions_are_those_of_flax_with_their_gradients(
@@ -164,7 +171,9 @@ def test_up_conv_is_the_adjoint_of_the_strided_convolution():
   # The same weights seen from the other end: turned about, channels swapped.
   turned = kernel[::-1, ::-1].swapaxes(2, 3)
   left = (down.apply({'params': {'kernel': kernel}}, x) * y).sum()
-  right = (x * blocks.UpConv(3).apply({'params': {'kernel': turned}}, y)).sum()
+  right = (
+    x * resampling.UpConv(3).apply({'params': {'kernel': turned}}, y)
+  ).sum()
   np.testing.assert_allclose(left, right, rtol=1e-5)
 
 

@@ -253,7 +253,7 @@ def test_the_shares_taken_for_real_are_counted_at_the_forms_boundary():
     """Scores a block by its mean; real ones are brighter here."""
 
     @nn.compact
-    def __call__(self, block, *, train):
+    def __call__(self, block, mask, *, train):
       scale = self.param('scale', nn.initializers.ones, ())
       return scale * block.mean((1, 2, 3))
 

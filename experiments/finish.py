@@ -1,0 +1,39 @@
+"""--finish: what is done to a model's fill beside filling."""
+
+from absl import flags
+
+FINISH = flags.DEFINE_string(
+  'finish',
+  None,
+  'What is done to what a model fills, joined by +. mirrored: the mirror image'
+  ' is filled too and the mean of both taken: nearer the truth, smoother, in'
+  ' twice the time; blended: its colours are shifted to meet those at the edge'
+  ' of the hole (Poisson blending); textured: it gets the texture of the most'
+  ' similar known patches, sharp, and further from the truth. In an evaluation'
+  ' several may be compared, with commas between: ,textured has each model as'
+  ' it is, and with texture.',
+)
+KINDS = ('mirrored', 'blended', 'textured')
+
+
+def parsed(text: str) -> dict[str, bool]:
+  """What of `KINDS` is asked for.
+
+  Args:
+    text: of --finish, or one of its alternatives.
+
+  Returns:
+    Options of `inpaintax.restore.make_filler` and `fill_image`, by name.
+
+  Raises:
+    InputError: a word is not known, or stands twice.
+  """
+  from inpaintax.errors import InputError
+
+  words = [word for word in text.split('+') if word]
+  unknown = [word for word in words if word not in KINDS]
+  if unknown or len(set(words)) < len(words):
+    raise InputError(
+      f'--finish={text}: join each of {", ".join(KINDS)} once at most, by +.'
+    )
+  return {kind: kind in words for kind in KINDS}

@@ -1,0 +1,282 @@
+"""Texture for what a model has filled, carried over from known patches.
+
+A network's fill is right on the whole and blurred in detail. Here its detail is
+replaced by that of the known patches that are most like it, laid over each
+other like a quilt; what is coarser than that stays the model's. Large holes get
+their detail scale by scale. On the host.
+"""
+
+from collections.abc import Callable
+
+import cv2
+import numpy as np
+from scipy import ndimage
+
+# What is finer than this is detail: standard deviation of a Gaussian, pixels.
+# Patches are compared without it, since the model's fill has none.
+_BLUR = 1.6
+# Distance of the pieces of the quilt, pixels, and how far each reaches.
+_STRIDE = 5
+_REACH = 4
+# Weight of how rough a patch is, beside its colours.
+_ROUGH = 3.0
+# Most patches that each piece is looked for among, evenly spread.
+_CANDIDATES = 1 << 14
+# Scales are halved until no missing pixel is further from a known one, pixels.
+_DEPTH = 20
+# How much of its surroundings a hole is compared with at least, pixels.
+_AROUND = 64
+# Numbers in memory at a time.
+_BLOCK = 1 << 24
+
+Describe = Callable[[np.ndarray], np.ndarray]
+
+
+def refine(
+  image: np.ndarray,
+  filled: np.ndarray,
+  mask: np.ndarray,
+  *,
+  patch: int = 7,
+  describe: Describe | None = None,
+) -> np.ndarray:
+  """Gives what fills a hole the texture of the most similar known patches.
+
+  Departs from the source, which moves pixels until the features that a network
+  trained elsewhere sees are near those of known patches. Here patches of pixels
+  are compared, or of those and of what `describe` says of them; also by how
+  rough they are, which what surrounds the hole says of its inside. Otherwise
+  the flattest patches would be nearest to a blurred fill.
+
+  Args:
+    image: uint8 `[H, W, 3]`; what lies under the mask has no influence.
+    filled: a model's fill, uint8 `[H, W, 3]`; what lies outside the mask has no
+      influence.
+    mask: bool `[H, W]`, True = missing.
+    patch: side of the patches that are compared, pixels, odd.
+    describe: from float32 `[h, w, 3]` in [0, 1] to float32 `[h, w, F]`:
+      features to be compared beside the colours, on a like scale. None: colours
+      alone.
+
+  Returns:
+    uint8 `[H, W, 3]`, a new array, equal to `image` outside the mask; without a
+    patch that is wholly known, `filled` inside.
+
+  Raises:
+    ValueError: a shape or type differs from the above, or `patch` is even.
+
+  Source: Yang et al. 2017, arXiv:1611.09969, sec. 3.2; the quilt is that of
+  Efros and Freeman 2001, "Image quilting for texture synthesis and transfer".
+  """
+  _check(image, filled, mask, patch)
+  whole = np.where(mask[..., None], filled, image).astype(np.float32) / 255
+  scales = _scales(whole, mask)
+  estimate = scales[-1][0]
+  for start, missing in reversed(scales):
+    estimate = _finer(estimate, start, missing)
+    estimate = _with_texture(estimate, missing, patch, describe)
+  found = np.round(255 * np.clip(estimate, 0, 1)).astype(np.uint8)
+  return np.where(mask[..., None], found, image)
+
+
+def refine_holes(
+  image: np.ndarray, filled: np.ndarray, mask: np.ndarray, wanted: np.ndarray
+) -> np.ndarray:
+  """Gives holes texture, each from what lies around it.
+
+  Args:
+    image: uint8 `[H, W, 3]`; what lies under the mask has no influence.
+    filled: a model's fill, uint8 `[H, W, 3]`.
+    mask: bool `[H, W]`, True = missing.
+    wanted: bool `[H, W]`: the missing pixels of the holes to do it to, whole
+      holes; the others stay as they are in `filled`.
+
+  Returns:
+    uint8 `[H, W, 3]`, a new array.
+
+  Raises:
+    ValueError: a shape or type differs from the above.
+  """
+  out = filled.copy()
+  labels, _ = ndimage.label(mask & wanted, np.ones((3, 3)))
+  for number, box in enumerate(ndimage.find_objects(labels), 1):
+    # Its surroundings are as wide as itself, and never narrow.
+    margin = [max(_AROUND, part.stop - part.start) for part in box]
+    at = tuple(
+      slice(max(0, part.start - more), part.stop + more)
+      for part, more in zip(box, margin, strict=True)
+    )
+    own = labels[at] == number
+    found = refine(image[at], filled[at], mask[at])
+    out[at] = np.where(own[..., None], found, out[at])
+  return out
+
+
+def _scales(
+  image: np.ndarray, mask: np.ndarray
+) -> list[tuple[np.ndarray, np.ndarray]]:
+  """(image, missing) at full size, half of it, and so on."""
+  scales = [(image, mask)]
+  while _depth(scales[-1][1]) > _DEPTH:
+    image, mask = scales[-1]
+    edges = [(0, n % 2) for n in mask.shape]
+    image = np.pad(image, [*edges, (0, 0)], 'edge')
+    mask = np.pad(mask, edges, 'edge')
+    height, width = (n // 2 for n in mask.shape)
+    small = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
+    cells = mask.reshape(height, 2, width, 2)
+    scales.append((np.asarray(small), np.asarray(cells.any((1, 3)))))
+  return scales
+
+
+def _depth(mask: np.ndarray) -> float:
+  """Greatest distance of a missing pixel from a known one; 0 for none known."""
+  if mask.all():
+    return 0.0
+  distances = cv2.distanceTransform(mask.astype(np.uint8), cv2.DIST_C, 3)
+  return float(distances.max())
+
+
+def _finer(
+  coarser: np.ndarray, start: np.ndarray, missing: np.ndarray
+) -> np.ndarray:
+  """What fills the hole at half the size, or at this one, enlarged."""
+  height, width = missing.shape
+  if coarser.shape == start.shape:
+    return coarser
+  size = (2 * coarser.shape[1], 2 * coarser.shape[0])
+  large = cv2.resize(coarser, size, interpolation=cv2.INTER_LINEAR)
+  return np.where(missing[..., None], large[:height, :width], start)
+
+
+def _with_texture(
+  start: np.ndarray,
+  missing: np.ndarray,
+  patch: int,
+  describe: Describe | None,
+) -> np.ndarray:
+  """The coarse part of an image with detail of its known patches."""
+  known = _wholly_known(missing, max(patch, 2 * _REACH + 1))
+  if not known.any() or not missing.any():
+    return start
+  smooth = cv2.GaussianBlur(start, (0, 0), _BLUR)
+  seen = smooth
+  if describe is not None:
+    seen = np.concatenate([seen, describe(smooth)], axis=-1)
+  candidates = np.argwhere(known)
+  candidates = candidates[:: -(-len(candidates) // _CANDIDATES)]
+  pieces = _pieces(missing)
+  rough = _roughness(start - smooth, known, patch)
+  places = _nearest(seen, rough, pieces, candidates, patch)
+  detail = _quilt(start - smooth, pieces, places)
+  return np.where(missing[..., None], smooth + detail, start)
+
+
+def _wholly_known(missing: np.ndarray, patch: int) -> np.ndarray:
+  """bool `[h, w]`: centres of patches inside the image with nothing missing."""
+  kernel = np.ones((patch, patch), np.uint8)
+  # Beyond the border nothing is known.
+  edge = patch // 2
+  framed = np.pad(missing.astype(np.uint8), edge, constant_values=1)
+  return cv2.dilate(framed, kernel)[edge:-edge, edge:-edge] == 0
+
+
+def _pieces(missing: np.ndarray) -> np.ndarray:
+  """Centres of the pieces that the hole is covered with, int `[N, 2]`."""
+  near = np.ones((2 * _REACH + 1, 2 * _REACH + 1), np.uint8)
+  touched = cv2.dilate(missing.astype(np.uint8), near) > 0
+  rows, columns = (
+    np.arange(n) % _STRIDE == _STRIDE // 2 for n in missing.shape
+  )
+  return np.argwhere(touched & rows[:, None] & columns[None])
+
+
+def _roughness(detail: np.ndarray, known: np.ndarray, patch: int) -> np.ndarray:
+  """Standard deviation of the detail around each pixel, float32 `[h, w]`.
+
+  Where it is not known it is the mean of what is, mostly of the nearest.
+  """
+  power = cv2.blur(np.square(detail).mean(-1), (patch, patch))
+  weight = known.astype(np.float32)
+  total, count = np.zeros_like(power), np.zeros_like(power)
+  reach, share = _BLUR, 1.0
+  while reach < max(power.shape):
+    blur = lambda x, reach=reach: cv2.GaussianBlur(
+      x, (0, 0), reach, borderType=cv2.BORDER_CONSTANT
+    )
+    total += share * blur(power * weight)
+    count += share * blur(weight)
+    # The wider ones count only where the narrower see nothing.
+    reach, share = 2 * reach, share / 1000
+  mean = total / np.maximum(count, np.finfo(np.float32).tiny)
+  return np.sqrt(np.maximum(np.where(known, power, mean), 0))
+
+
+def _nearest(
+  seen: np.ndarray,
+  rough: np.ndarray,
+  pieces: np.ndarray,
+  candidates: np.ndarray,
+  patch: int,
+) -> np.ndarray:
+  """For each piece the candidate whose patch is most like its own."""
+  edge = patch // 2
+  framed = np.pad(seen, [(edge, edge), (edge, edge), (0, 0)], 'symmetric')
+  views = np.lib.stride_tricks.sliding_window_view(
+    framed, (patch, patch), (0, 1)
+  )
+  # As one more number of each patch, for a pixel's share of all.
+  last = _ROUGH * patch * np.sqrt(seen.shape[-1]) * rough
+
+  def vectors(at: np.ndarray) -> np.ndarray:
+    rows, columns = at.T
+    flat = views[rows, columns].reshape(len(at), -1)
+    return np.c_[flat, last[rows, columns]]
+
+  keys = vectors(candidates)
+  lengths = np.square(keys).sum(1)
+  best = np.empty(len(pieces), np.int64)
+  step = max(1, _BLOCK // len(keys))
+  for first in range(0, len(pieces), step):
+    part = slice(first, first + step)
+    # Squared distances, but for the length of what is asked.
+    scores = lengths - 2 * (vectors(pieces[part]) @ keys.T)
+    best[part] = scores.argmin(1)
+  return candidates[best]
+
+
+def _quilt(
+  detail: np.ndarray, pieces: np.ndarray, places: np.ndarray
+) -> np.ndarray:
+  """The detail at `places`, laid around `pieces`; where two meet, mixed."""
+  height, width = detail.shape[:2]
+  side = np.arange(-_REACH, _REACH + 1)
+  steps = np.stack(np.meshgrid(side, side, indexing='ij'), -1).reshape(-1, 2)
+  # Flat in the middle, and falling where the next piece begins.
+  shares = np.exp(-((np.abs(steps).max(1) / (_STRIDE / 2)) ** 6))
+  total = np.zeros((height + 2 * _REACH, width + 2 * _REACH, 3), np.float32)
+  power = np.zeros((*total.shape[:2], 1), np.float32)
+  for step, share in zip(steps, shares.astype(np.float32), strict=True):
+    # Each piece has another target: nothing is added twice in one assignment.
+    to = tuple((pieces + step + _REACH).T)
+    total[to] += share * detail[tuple((places + step).T)]
+    power[to] += share**2
+  inside = np.s_[_REACH : _REACH + height, _REACH : _REACH + width]
+  # Details that differ would weaken each other if their shares summed to one.
+  return (total / np.sqrt(np.maximum(power, 1e-12)))[inside]
+
+
+def _check(
+  image: np.ndarray, filled: np.ndarray, mask: np.ndarray, patch: int
+) -> None:
+  if mask.dtype != bool or mask.ndim != 2:
+    raise ValueError(
+      f'mask must be bool [H, W], got {mask.dtype} {mask.shape}.'
+    )
+  for name, x in (('image', image), ('filled', filled)):
+    if x.dtype != np.uint8 or x.shape != (*mask.shape, 3):
+      raise ValueError(
+        f'{name} must be uint8 {(*mask.shape, 3)}, got {x.dtype} {x.shape}.'
+      )
+  if patch < 3 or patch % 2 == 0:
+    raise ValueError(f'patch must be odd and at least 3, got {patch}.')
