@@ -10,10 +10,11 @@ trained alone, on the reconstruction loss (--gen_only), then D alone
 (--disc_only), then both in turn.
 
 Flag files: `completion64` (ours, for small images and machines), `glcic` (the
-paper's networks and phases). Holes are those of --mask, of which several may be
-given: `--mask=blocks,lama-thick`.
+paper's networks and phases), `two_stage64` (Yu's network, small). Holes are
+those of --mask, of which several may be given: `--mask=blocks,lama-thick`.
 
-Source: Iizuka et al. 2017, doi:10.1145/3072959.3073659.
+Source: Iizuka et al. 2017, doi:10.1145/3072959.3073659; of `two_stage`, Yu et
+al. 2019, arXiv:1806.03589.
 """
 
 import math
@@ -80,24 +81,25 @@ def _record(fill):
     'hole': None,
     'fill': list(fill),
     'generator': generator,
-    'discriminator': {
-      'name': 'global_local_discriminator',
-      'options': _discriminator(size),
-    },
+    'discriminator': _discriminator(size),
   }
 
 
 def _discriminator(size):
-  """Options: maps down to 4x4, of the image and of a window half as large."""
+  """Of maps down to 4x4, and of a window half as large as the image."""
   width = dimensions.DISC_WIDTH.value
   count = round(math.log2(size / _LAST))
+  if _MODEL.value == 'two_stage':
+    widths = [width * min(4, 2**i) for i in range(count)]
+    return {'name': 'patch_discriminator', 'options': {'widths': widths}}
   widths = [width * min(8, 2**i) for i in range(count)]
-  return {
+  options = {
     'widths': widths,
     'local_widths': widths[:-1],
     'code': 16 * width,
     'norm': 'batch' if _MODEL.value == 'glcic' else 'spectral',
   }
+  return {'name': 'global_local_discriminator', 'options': options}
 
 
 def main():

@@ -78,7 +78,9 @@ def main():
   from inpaintax.evaluate import reports
 
   if noise.NOISE.value:
-    program.refuse(['mask', 'hole', 'size', 'finish'], 'with --noise')
+    program.refuse(
+      ['mask', 'hole', 'size', 'finish', 'features'], 'with --noise'
+    )
   else:
     program.refuse(['sigma', 'stride', 'font_sizes'], 'without --noise')
   baselines = _baselines()

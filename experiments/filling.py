@@ -79,12 +79,15 @@ def _method(name, model, text):
 
   wanted = finish.parsed(text)
   textured = wanted.pop('textured')
+  describe = finish.describe() if textured else None
   fill = restore.make_filler(model, batch_size=_BATCH_SIZE.value, **wanted).fill
 
   def fill_textured(images, missing):
     filled = fill(images, missing)
     triples = zip(images, filled, missing, strict=True)
-    return np.stack([texture.refine(*triple) for triple in triples])
+    return np.stack(
+      [texture.refine(*triple, describe=describe) for triple in triples]
+    )
 
   label = f'{name} {text}' if text else name
   return filling.Method(label, fill_textured if textured else fill, True)

@@ -1,5 +1,7 @@
 """--finish: what is done to a model's fill beside filling."""
 
+from typing import Any
+
 from absl import flags
 
 FINISH = flags.DEFINE_string(
@@ -12,6 +14,12 @@ FINISH = flags.DEFINE_string(
   ' similar known patches, sharp, and further from the truth. In an evaluation'
   ' several may be compared, with commas between: ,textured has each model as'
   ' it is, and with texture.',
+)
+_FEATURES = flags.DEFINE_string(
+  'features',
+  None,
+  'Workdir of a completion network, by whose first layer patches are compared'
+  ' too when a fill is textured; none: by their colours alone.',
 )
 KINDS = ('mirrored', 'blended', 'textured')
 
@@ -37,3 +45,25 @@ def parsed(text: str) -> dict[str, bool]:
       f'--finish={text}: join each of {", ".join(KINDS)} once at most, by +.'
     )
   return {kind: kind in words for kind in KINDS}
+
+
+def describe() -> Any:
+  """What patches are compared by beside their colours, or None.
+
+  Returns:
+    For `inpaintax.restore.texture.refine`.
+
+  Raises:
+    InputError: --features is no completion network's workdir.
+  """
+  from inpaintax import checkpoints
+  from inpaintax.errors import InputError
+  from inpaintax.restore import features
+
+  place = _FEATURES.value
+  if place is None:
+    return None
+  try:
+    return features.make_describe(checkpoints.load_generator(place))
+  except ValueError as error:
+    raise InputError(f'--features={place}: {error}') from error

@@ -74,7 +74,7 @@ def main():
     if path is not None and not path.exists():
       raise InputError(f'--{flag}={path}: no such file or folder.')
   if mask is None:
-    only_holes = ['mask_invert', 'resize_mask', 'finish']
+    only_holes = ['mask_invert', 'resize_mask', 'finish', 'features']
     program.refuse(only_holes, 'without --mask')
   else:
     program.refuse(['sigma', 'stride', 'noise', 'font_sizes'], 'with --mask')
@@ -161,10 +161,13 @@ def _load_filler():
   wanted = finish.parsed(finish.FINISH.value or '')
   textured = wanted.pop('textured')
   filler = restore.make_filler(trained, **wanted)
+  describe = finish.describe()
 
   def fill(item, pixels, missing):
     try:
-      filled = restore.fill_image(pixels, missing, filler, textured=textured)
+      filled = restore.fill_image(
+        pixels, missing, filler, textured=textured, describe=describe
+      )
     except InputError as error:
       raise InputError(f'{images.printable(item.mask)}: {error}') from error
     _write(item, filled)

@@ -146,6 +146,7 @@ def fill_image(
   filler: Filler,
   *,
   textured: bool = False,
+  describe: texture.Describe | None = None,
 ) -> np.ndarray:
   """Fills the holes of an image of any size, each at its own place.
 
@@ -156,6 +157,8 @@ def fill_image(
     textured: give what is filled the texture of the most similar known patches:
       `texture.refine`. Holes deeper than those of the training, which are
       filled at a coarser scale, get it in any case.
+    describe: what patches are compared by beside their colours, such as
+      `features.make_describe`; None: nothing.
 
   Returns:
     uint8 `[H, W, 3]`, a new array; equal to `image` outside the mask.
@@ -173,9 +176,11 @@ def fill_image(
       image, mask, filler.fill, limit=limit, multiple=filler.multiple
     )
     deep = mask if textured else tiles.halvings(mask, limit) > 0
-    return texture.refine_holes(image, out, mask, deep)
+    return texture.refine_holes(image, out, mask, deep, describe=describe)
   out = _in_windows(image, mask, filler)
-  return texture.refine_holes(image, out, mask, mask) if textured else out
+  if not textured:
+    return out
+  return texture.refine_holes(image, out, mask, mask, describe=describe)
 
 
 def _in_windows(

@@ -80,7 +80,12 @@ def refine(
 
 
 def refine_holes(
-  image: np.ndarray, filled: np.ndarray, mask: np.ndarray, wanted: np.ndarray
+  image: np.ndarray,
+  filled: np.ndarray,
+  mask: np.ndarray,
+  wanted: np.ndarray,
+  *,
+  describe: Describe | None = None,
 ) -> np.ndarray:
   """Gives holes texture, each from what lies around it.
 
@@ -90,6 +95,7 @@ def refine_holes(
     mask: bool `[H, W]`, True = missing.
     wanted: bool `[H, W]`: the missing pixels of the holes to do it to, whole
       holes; the others stay as they are in `filled`.
+    describe: as in `refine`.
 
   Returns:
     uint8 `[H, W, 3]`, a new array.
@@ -107,7 +113,7 @@ def refine_holes(
       for part, more in zip(box, margin, strict=True)
     )
     own = labels[at] == number
-    found = refine(image[at], filled[at], mask[at])
+    found = refine(image[at], filled[at], mask[at], describe=describe)
     out[at] = np.where(own[..., None], found, out[at])
   return out
 

@@ -15,6 +15,7 @@ FILES = sorted(
 )
 SHORT = {
   'context_encoder': ('--steps=2', '--batch_size=2', '--val_images=2'),
+  'completion': ('--steps=2', '--batch_size=2', '--val_images=2'),
   'ssda': (
     '--steps=20',
     '--batch_size=8',
@@ -34,11 +35,20 @@ def run(program, *args):
   )
 
 
+def _program(path):
+  if path.stem.startswith('ssda'):
+    return 'ssda'
+  models = ('glcic', 'completion', 'two_stage')
+  return 'completion' if path.stem.startswith(models) else 'context_encoder'
+
+
 @pytest.mark.scenario(41)
 @pytest.mark.parametrize('path', FILES, ids=lambda path: path.stem)
 def test_a_flag_file_runs_and_is_replayed(path, tmp_path):
-  program = 'ssda' if path.stem.startswith('ssda') else 'context_encoder'
+  program = _program(path)
   short = SHORT[program]
+  if '--gen_only' in path.read_text():
+    short += ('--gen_only=0', '--disc_only=0')
   if '--patches' in path.read_text():
     short += ('--patches=64',)
   done = run(

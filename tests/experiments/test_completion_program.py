@@ -1,0 +1,182 @@
+"""Completion from outside: phases, resume, any hole, equal holes."""
+
+import json
+import pathlib
+import subprocess
+import sys
+
+import cv2
+import jax
+import numpy as np
+import orbax.checkpoint as ocp
+import pytest
+
+from inpaintax import checkpoints
+
+TINY = (
+  f'--flagfile={pathlib.Path(__file__).with_name("completion_tiny.flags")}',
+  '--data=photos:train',
+  '--log_every=1',
+  '--checkpoint_every=1',
+)
+
+
+def run(name, *args):
+  return subprocess.run(
+    [sys.executable, '-m', f'experiments.{name}', *map(str, args)],
+    capture_output=True,
+    text=True,
+    check=False,
+  )
+
+
+def train(workdir, *args):
+  done = run('completion', *TINY, f'--workdir={workdir}', *args)
+  assert done.returncode == 0, done.stderr
+
+
+def arrays(workdir, step):
+  """All arrays of a checkpoint, without any help from our own code."""
+  return ocp.StandardCheckpointer().restore(
+    workdir / 'checkpoints' / str(step) / 'state'
+  )
+
+
+@pytest.fixture(scope='module')
+def whole(tmp_path_factory):
+  """Two steps of G alone, one of D, two of both."""
+  workdir = tmp_path_factory.mktemp('whole')
+  train(
+    workdir,
+    '--steps=5',
+    '--val_data=photos:val',
+    '--image_every=5',
+    '--val_images=2',
+  )
+  return workdir
+
+
+def equal(a, b):
+  same = jax.tree.map(lambda a, b: bool((a == b).all()), a, b)
+  return all(jax.tree.leaves(same))
+
+
+@pytest.fixture(scope='module')
+def cut(tmp_path_factory):
+  """The state after each step of a run that is stopped after each."""
+  workdir = tmp_path_factory.mktemp('cut')
+  states = {}
+  for step in range(1, 6):
+    train(workdir, f'--steps={step}')
+    states[step] = arrays(workdir, step)
+  return states
+
+
+def test_each_phase_moves_whom_it_should_and_the_log_says_so(whole, cut):
+  text = (whole / 'metrics.jsonl').read_text()
+  lines = [json.loads(line) for line in text.splitlines()]
+  told = [
+    {key.split('/')[0] for key in line if key in ('gen/rec', 'disc/loss')}
+    for line in lines
+    if 'val/psnr_db' not in line
+  ]
+  both = {'gen', 'disc'}
+  assert told == [{'gen'}, {'gen'}, {'disc'}, both, both]
+  stays = lambda step, who: equal(
+    cut[step][who]['params'], cut[step + 1][who]['params']
+  )
+  assert [stays(step, 'gen') for step in range(1, 5)] == [0, 1, 0, 0]
+  assert [stays(step, 'disc') for step in range(1, 5)] == [1, 0, 0, 0]
+
+
+def test_a_run_cut_in_every_phase_is_the_run_in_one_piece(whole, cut):
+  assert equal(cut[5], arrays(whole, 5))
+
+
+def test_what_fills_is_the_average(whole):
+  trained = checkpoints.load_generator(str(whole))
+  state = arrays(whole, 5)['gen']
+  assert equal(trained.variables['params'], state['average'][0])
+  assert equal(trained.variables['batch_stats'], state['average'][1])
+  assert not equal(trained.variables['params'], state['params'])
+
+
+def test_a_photograph_of_any_size_with_any_holes(whole, tmp_path):
+  image = np.random.default_rng(0).integers(0, 256, (150, 211, 3), np.uint8)
+  mask = np.zeros((150, 211), np.uint8)
+  mask[:90, 20:120] = 255
+  mask[140:142] = 255
+  paths = [tmp_path / name for name in ('image.png', 'mask.png', 'out.png')]
+  cv2.imwrite(str(paths[0]), image)
+  cv2.imwrite(str(paths[1]), mask)
+  done = run(
+    'restore',
+    f'--workdir={whole}',
+    f'--image={paths[0]}',
+    f'--mask={paths[1]}',
+    f'--output={paths[2]}',
+    '--finish=blended+textured',
+  )
+  assert done.returncode == 0, done.stderr
+  found = cv2.imread(str(paths[2]))
+  np.testing.assert_array_equal(found[mask == 0], image[mask == 0])
+  assert (found[mask > 0] != image[mask > 0]).any()
+
+
+def test_an_evaluation_and_the_masks_written_have_the_same_digest(
+  whole, tmp_path
+):
+  masks = ('--mask=lama-thick,silhouettes', '--seed=3', '--size=32')
+  folder = tmp_path / 'masks'
+  done = run('masks', *masks, '--count=2', f'--output={folder}')
+  assert done.returncode == 0, done.stderr
+  digest = done.stdout.split()[0]
+  done = run(
+    'evaluate',
+    f'--workdir={whole}',
+    '--data=photos:val[:2]',
+    *masks,
+    '--finish=,textured',
+    '--baselines=telea',
+    f'--output={tmp_path / "out"}',
+  )
+  assert done.returncode == 0, done.stderr
+  results = json.loads((tmp_path / 'out' / 'results.json').read_text())
+  assert results['masks_sha256'] == digest
+  names = [row['method'] for row in results['rows']]
+  assert names == ['model', 'model textured', 'telea']
+  assert all(row['seam'] > 0 for row in results['rows'])
+  picture = cv2.imread(str(folder / '000001.png'))
+  assert picture.shape == (32, 32, 3) and set(np.unique(picture)) == {0, 255}
+  # Nothing is written over.
+  done = run('masks', *masks, '--count=2', f'--output={folder}')
+  assert done.returncode == 2 and 'is not empty' in done.stderr
+
+
+@pytest.mark.parametrize(
+  ('flags', 'said'),
+  [
+    (['--mask=lama-thick,hexagons'], 'hexagons is not'),
+    (['--mask=lama-thick,'], 'nothing is not'),
+    (['--size=48'], 'power of two'),
+    (['--adversarial_weight=0'], '--gen_only'),
+    (['--penalty_weight=3'], '--penalty_weight'),
+    (['--model=glcic'], '--residual_blocks'),
+  ],
+)
+def test_flags_that_mean_nothing_are_refused(tmp_path, flags, said):
+  done = run('completion', *TINY, f'--workdir={tmp_path}', *flags)
+  assert done.returncode == 2 and said in done.stderr, done.stderr
+  assert not (tmp_path / 'checkpoints').exists()
+
+
+def test_a_finish_that_is_not_known_is_refused(whole, tmp_path):
+  done = run(
+    'evaluate',
+    f'--workdir={whole}',
+    '--data=photos:val[:2]',
+    '--finish=polished',
+    f'--output={tmp_path}',
+  )
+  assert done.returncode == 2
+  assert 'mirrored, blended, textured' in done.stderr
