@@ -60,9 +60,10 @@ def check() -> None:
     kind, _, folder = name.partition(':')
     from_folder = kind in ('folder', 'silhouettes') and folder
     if name not in known and not from_folder:
+      others = '' if name == MASK.value else f': {name or "nothing"}'
       raise InputError(
-        f'--mask={MASK.value}: {name or "nothing"} is not'
-        f' {", ".join(known)}, silhouettes:DIR or folder:DIR.'
+        f'--mask={MASK.value}{others} is not {", ".join(known)},'
+        ' silhouettes:DIR or folder:DIR.'
       )
   without = f'with --mask={MASK.value}'
   kinds = {name.partition(':')[0] for name in names()}

@@ -19,7 +19,7 @@ _HEADINGS = (
   'PSNR of mean',
   'SSIM',
   'sharpness',
-  'ms/image',
+  'ms',
 )
 
 
@@ -129,7 +129,7 @@ def _markdown(
     f"{protocol} PSNR is the mean of the images' own, with a 95 % bootstrap"
     ' interval over images; "PSNR of mean" belongs to the mean L2. Sharpness:'
     " gradient magnitude, divided by the original's; seam: likewise, of the"
-    ' difference across the edge of the hole.',
+    ' difference across the edge of the hole. ms: for each image.',
     '',
     '![The original, what was given, and what each method made](grid.png)',
     '',
