@@ -32,8 +32,9 @@ MAX_SIDE = flags.DEFINE_integer(
 MAX_BLOCKS = flags.DEFINE_integer(
   'max_blocks', 1, 'Most blocks of --mask=blocks.', lower_bound=1
 )
+# Invented silhouettes.
+_SHAPES = 1000
 # Names of masks, and the kinds of `strokes.lama`.
-_SHAPES = 1000  # Invented silhouettes.
 _LAMA = {f'lama-{kind}': kind for kind in ('thin', 'medium', 'thick')}
 
 

@@ -26,6 +26,7 @@ the exit code is 4.
 
 import pathlib
 import sys
+import time
 
 from absl import flags
 
@@ -62,6 +63,8 @@ _OVERWRITE = flags.DEFINE_bool('overwrite', False, 'Replace files that exist.')
 
 # Noise so many times as strong as a model is for, or as weak, is told of.
 _APART = 1.5
+# What takes longer is told, seconds.
+_LONG = 5
 
 
 def main():
@@ -164,12 +167,17 @@ def _load_filler():
   describe = finish.describe()
 
   def fill(item, pixels, missing):
+    begun = time.monotonic()
     try:
       filled = restore.fill_image(
         pixels, missing, filler, textured=textured, describe=describe
       )
     except InputError as error:
       raise InputError(f'{images.printable(item.mask)}: {error}') from error
+    took = time.monotonic() - begun
+    if took > _LONG:
+      size = missing.size / 1e6
+      program.say(f'{item.name}: {size:.1f} megapixels in {took:.0f} s.')
     _write(item, filled)
 
   return fill
