@@ -32,6 +32,21 @@ MAX_SIDE = flags.DEFINE_integer(
 MAX_BLOCKS = flags.DEFINE_integer(
   'max_blocks', 1, 'Most blocks of --mask=blocks.', lower_bound=1
 )
+_MIN_AREA = flags.DEFINE_float(
+  'min_area',
+  0.0,
+  'Least missing share of a mask: of several tries the first within the bounds,'
+  ' or the one that is least outside.',
+  lower_bound=0.0,
+  upper_bound=1.0,
+)
+_MAX_AREA = flags.DEFINE_float(
+  'max_area',
+  1.0,
+  'Greatest missing share of a mask.',
+  lower_bound=0.0,
+  upper_bound=1.0,
+)
 # Invented silhouettes.
 _SHAPES = 1000
 # Names of masks, and the kinds of `strokes.lama`.
@@ -66,6 +81,10 @@ def check() -> None:
         f'--mask={MASK.value}{others} is not {", ".join(known)},'
         ' silhouettes:DIR or folder:DIR.'
       )
+  if _MIN_AREA.value > _MAX_AREA.value:
+    raise InputError(
+      f'--min_area={_MIN_AREA.value} is above --max_area={_MAX_AREA.value}.'
+    )
   without = f'with --mask={MASK.value}'
   kinds = {name.partition(':')[0] for name in names()}
   if 'blocks' not in kinds:
@@ -98,9 +117,16 @@ def masker(size: int, *, hole: int | None) -> Callable[..., Any]:
     return functools.partial(combined.union, makers=makers)
 
   alternatives = [joined(kinds) for kinds in _kinds()]
-  if len(alternatives) == 1:
-    return alternatives[0]
-  return functools.partial(combined.one_of, makers=alternatives)
+  drawn = alternatives[0]
+  if len(alternatives) > 1:
+    drawn = functools.partial(combined.one_of, makers=alternatives)
+  bounds: dict[str, Any] = {
+    'min_area': _MIN_AREA.value,
+    'max_area': _MAX_AREA.value,
+  }
+  if bounds == {'min_area': 0.0, 'max_area': 1.0}:
+    return drawn
+  return functools.partial(combined.bounded, maker=drawn, **bounds)
 
 
 def _maker(name, size, hole):

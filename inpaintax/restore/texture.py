@@ -23,7 +23,7 @@ _ROUGH = 3.0
 # Most patches that each piece is looked for among, evenly spread.
 _CANDIDATES = 1 << 14
 # Scales are halved until no missing pixel is further from a known one, pixels.
-_DEPTH = 20
+_DEPTH = 16
 # How much of its surroundings a hole is compared with at least, pixels.
 _AROUND = 64
 # Numbers in memory at a time.

@@ -153,30 +153,39 @@ def test_an_evaluation_and_the_masks_written_have_the_same_digest(
   assert done.returncode == 2 and 'is not empty' in done.stderr
 
 
-@pytest.mark.parametrize(
-  ('flags', 'said'),
-  [
-    (['--mask=lama-thick,hexagons'], 'hexagons is not'),
+def test_flags_that_mean_nothing_are_refused(refusals_of, tmp_path):
+  cases = [
+    (['--mask=lama-thick,hexagons'], 'lama-thick,hexagons: hexagons is not'),
     (['--mask=lama-thick,'], 'nothing is not'),
     (['--size=48'], 'power of two'),
     (['--adversarial_weight=0'], '--gen_only'),
     (['--penalty_weight=3'], '--penalty_weight'),
     (['--model=glcic'], '--residual_blocks'),
-  ],
-)
-def test_flags_that_mean_nothing_are_refused(tmp_path, flags, said):
-  done = run('completion', *TINY, f'--workdir={tmp_path}', *flags)
-  assert done.returncode == 2 and said in done.stderr, done.stderr
+    (['--min_area=0.5', '--max_area=0.4'], '--min_area=0.5 is above'),
+    (['--accumulate=4', '--steps=8'], '--gen_only=2 is not a multiple'),
+  ]
+  found = refusals_of(
+    'completion',
+    [[*TINY, f'--workdir={tmp_path}', *flags] for flags, _ in cases],
+  )
+  for (flags, said), (kind, message) in zip(cases, found, strict=True):
+    assert kind == 'InputError' and said in message, (flags, message)
   assert not (tmp_path / 'checkpoints').exists()
 
 
-def test_a_finish_that_is_not_known_is_refused(whole, tmp_path):
-  done = run(
+def test_models_and_ways_to_finish_that_do_not_fit_are_refused(
+  refusals_of, whole, tmp_path
+):
+  cases = [
+    (['--finish=polished'], 'mirrored, blended, textured'),
+    (['--finish=textured+textured'], 'once at most'),
+    (['--size=50'], 'takes multiples of 8'),
+    (['--finish=textured', f'--features={tmp_path}'], 'no checkpoints'),
+  ]
+  common = [f'--workdir={whole}', '--data=photos:val[:2]', '--baselines=']
+  found = refusals_of(
     'evaluate',
-    f'--workdir={whole}',
-    '--data=photos:val[:2]',
-    '--finish=polished',
-    f'--output={tmp_path}',
+    [[*common, f'--output={tmp_path / "out"}', *flags] for flags, _ in cases],
   )
-  assert done.returncode == 2
-  assert 'mirrored, blended, textured' in done.stderr
+  for (flags, said), (_, message) in zip(cases, found, strict=True):
+    assert said in message, (flags, message)
