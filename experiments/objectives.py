@@ -42,6 +42,18 @@ _FEATURE_WEIGHT = flags.DEFINE_float(
   ' the filled one.',
   lower_bound=0.0,
 )
+_STYLE_WEIGHT = flags.DEFINE_float(
+  'style_weight',
+  0.0,
+  "Weight of the distance between the Gram matrices of what D's layers see.",
+  lower_bound=0.0,
+)
+_TV_WEIGHT = flags.DEFINE_float(
+  'tv_weight',
+  0.0,
+  "Weight of the composite's total variation.",
+  lower_bound=0.0,
+)
 _PENALTY = flags.DEFINE_enum(
   'penalty',
   'none',
@@ -67,7 +79,13 @@ def check() -> None:
     InputError: says which.
   """
   if not ADVERSARIAL_WEIGHT.value:
-    names = ['feature_weight', 'penalty', 'penalty_weight', 'gen_only']
+    names = [
+      'feature_weight',
+      'style_weight',
+      'penalty',
+      'penalty_weight',
+      'gen_only',
+    ]
     program.refuse([*names, 'disc_only'], 'with --adversarial_weight=0')
   if _PENALTY.value == 'none':
     program.refuse(['penalty_weight'], 'without --penalty')
@@ -82,7 +100,9 @@ def reconstruction() -> Callable[..., Any]:
   Returns:
     `(prediction, target, mask) -> [B]`.
   """
+  from inpaintax.losses import penalties
   from inpaintax.losses import reconstruction as losses
+  from inpaintax.steps import gan
 
   known: dict[str, Callable[..., Any]] = {
     'masked_l2': losses.masked_l2,
@@ -94,7 +114,16 @@ def reconstruction() -> Callable[..., Any]:
       losses.overlap_l2, known_weight=_KNOWN_WEIGHT.value
     ),
   }
-  return known[_RECONSTRUCTION.value]
+  distance, weight = known[_RECONSTRUCTION.value], _TV_WEIGHT.value
+  if not weight:
+    return distance
+
+  def smooth(prediction, target, mask):
+    composite = gan.composite(prediction, target, mask)
+    rough = penalties.total_variation(composite)
+    return distance(prediction, target, mask) + weight * rough
+
+  return smooth
 
 
 def adversarial() -> dict[str, Any]:
@@ -111,6 +140,7 @@ def adversarial() -> dict[str, Any]:
     'form': ADVERSARIAL[_ADVERSARIAL.value],
     'adversarial_weight': ADVERSARIAL_WEIGHT.value,
     'feature_weight': _FEATURE_WEIGHT.value,
+    'style_weight': _STYLE_WEIGHT.value,
     'penalty': known[_PENALTY.value],
     'penalty_weight': _PENALTY_WEIGHT.value,
   }

@@ -12,6 +12,8 @@ import cv2
 import numpy as np
 from scipy import ndimage
 
+from inpaintax.restore import pyramid
+
 # What is finer than this is detail: standard deviation of a Gaussian, pixels.
 # Patches are compared without it, since the model's fill has none.
 _BLUR = 1.6
@@ -20,6 +22,8 @@ _STRIDE = 5
 _REACH = 4
 # Weight of how rough a patch is, beside its colours.
 _ROUGH = 3.0
+# How many of the nearest patches may be taken, and how far they may be apart.
+_CHOICE, _ALMOST = 6, 1.2
 # Most patches that each piece is looked for among, evenly spread.
 _CANDIDATES = 1 << 14
 # Scales are halved until no missing pixel is further from a known one, pixels.
@@ -70,10 +74,10 @@ def refine(
   """
   _check(image, filled, mask, patch)
   whole = np.where(mask[..., None], filled, image).astype(np.float32) / 255
-  scales = _scales(whole, mask)
+  scales = pyramid.scales(whole, mask, limit=_DEPTH)
   estimate = scales[-1][0]
   for start, missing in reversed(scales):
-    estimate = _finer(estimate, start, missing)
+    estimate = pyramid.finer(estimate, start, missing)
     estimate = _with_texture(estimate, missing, patch, describe)
   found = np.round(255 * np.clip(estimate, 0, 1)).astype(np.uint8)
   return np.where(mask[..., None], found, image)
@@ -116,43 +120,6 @@ def refine_holes(
     found = refine(image[at], filled[at], mask[at], describe=describe)
     out[at] = np.where(own[..., None], found, out[at])
   return out
-
-
-def _scales(
-  image: np.ndarray, mask: np.ndarray
-) -> list[tuple[np.ndarray, np.ndarray]]:
-  """(image, missing) at full size, half of it, and so on."""
-  scales = [(image, mask)]
-  while _depth(scales[-1][1]) > _DEPTH:
-    image, mask = scales[-1]
-    edges = [(0, n % 2) for n in mask.shape]
-    image = np.pad(image, [*edges, (0, 0)], 'edge')
-    mask = np.pad(mask, edges, 'edge')
-    height, width = (n // 2 for n in mask.shape)
-    small = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
-    cells = mask.reshape(height, 2, width, 2)
-    scales.append((np.asarray(small), np.asarray(cells.any((1, 3)))))
-  return scales
-
-
-def _depth(mask: np.ndarray) -> float:
-  """Greatest distance of a missing pixel from a known one; 0 for none known."""
-  if mask.all():
-    return 0.0
-  distances = cv2.distanceTransform(mask.astype(np.uint8), cv2.DIST_C, 3)
-  return float(distances.max())
-
-
-def _finer(
-  coarser: np.ndarray, start: np.ndarray, missing: np.ndarray
-) -> np.ndarray:
-  """What fills the hole at half the size, or at this one, enlarged."""
-  height, width = missing.shape
-  if coarser.shape == start.shape:
-    return coarser
-  size = (2 * coarser.shape[1], 2 * coarser.shape[0])
-  large = cv2.resize(coarser, size, interpolation=cv2.INTER_LINEAR)
-  return np.where(missing[..., None], large[:height, :width], start)
 
 
 def _with_texture(
@@ -225,7 +192,11 @@ def _nearest(
   candidates: np.ndarray,
   patch: int,
 ) -> np.ndarray:
-  """For each piece the candidate whose patch is most like its own."""
+  """For each piece a candidate whose patch is like its own.
+
+  Of the few nearest, if they are almost as near: always the first would repeat
+  one patch all over a flat fill, which the eye sees at once.
+  """
   edge = patch // 2
   framed = np.pad(seen, [(edge, edge), (edge, edge), (0, 0)], 'symmetric')
   views = np.lib.stride_tricks.sliding_window_view(
@@ -242,12 +213,22 @@ def _nearest(
   keys = vectors(candidates)
   lengths = np.square(keys).sum(1)
   best = np.empty(len(pieces), np.int64)
+  few = min(_CHOICE, len(keys))
   step = max(1, _BLOCK // len(keys))
   for first in range(0, len(pieces), step):
     part = slice(first, first + step)
-    # Squared distances, but for the length of what is asked.
-    scores = lengths - 2 * (vectors(pieces[part]) @ keys.T)
-    best[part] = scores.argmin(1)
+    asked = vectors(pieces[part])
+    distances = lengths - 2 * (asked @ keys.T)
+    distances += np.square(asked).sum(1, keepdims=True)
+    near = np.sort(np.argpartition(distances, few - 1)[:, :few], 1)
+    found = np.take_along_axis(distances, near, 1)
+    order = np.argsort(found, 1, kind='stable')
+    near, found = (np.take_along_axis(x, order, 1) for x in (near, found))
+    count = (found <= _ALMOST * np.maximum(found[:, :1], 0)).sum(1)
+    # Neither random nor regular, and the same each time.
+    rows, columns = pieces[part].T
+    chosen = (7919 * rows + 104729 * columns) // _STRIDE % np.maximum(count, 1)
+    best[part] = np.take_along_axis(near, chosen[:, None], 1)[:, 0]
   return candidates[best]
 
 

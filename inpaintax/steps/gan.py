@@ -92,6 +92,7 @@ def make_gan_step(
   form: Form,
   adversarial_weight: float = 1e-3,
   feature_weight: float = 0.0,
+  style_weight: float = 0.0,
   penalty: Penalty | None = None,
   penalty_weight: float = 10.0,
   decay: float = 0.999,
@@ -127,6 +128,7 @@ def make_gan_step(
     adversarial_weight: in [0, 1]; reconstruction gets the rest.
     feature_weight: of `penalties.feature_matching`, on what the discriminator
       sows as `features`, added to G's loss.
+    style_weight: of `penalties.style`, likewise.
     penalty: what D pays, `(critic, real, fake, share) -> [B]`, the share drawn
       uniformly from [0, 1] for each image; None: nothing.
     penalty_weight: of it, beside D's loss.
@@ -154,9 +156,17 @@ def make_gan_step(
   disc_loss = _make_disc_loss(
     discriminator, form, penalty, penalty_weight, axis_name
   )
-  weights = adversarial_weight, feature_weight
+  extras = [
+    ('features', penalties.feature_matching, feature_weight),
+    ('style', penalties.style, style_weight),
+  ]
   gen_loss = _make_gen_loss(
-    discriminator, reconstruction, form, weights, alone=moves == 'gen'
+    discriminator,
+    reconstruction,
+    form,
+    adversarial_weight,
+    [extra for extra in extras if extra[2]],
+    alone=moves == 'gen',
   )
   root = jax.random.fold_in(jax.random.key(seed), _SHARES)
   move = functools.partial(player.move, axis_name=axis_name, decay=decay)
@@ -240,12 +250,12 @@ def _make_gen_loss(
   discriminator: nn.Module,
   reconstruction: Reconstruction,
   form: Form,
-  weights: tuple[float, float],
+  weight: float,
+  extras: list[tuple[str, Callable[..., jax.Array], float]],
   *,
   alone: bool,
 ) -> Callable[..., tuple[jax.Array, Metrics]]:
   """(loss, metrics) of G's outputs, for `jax.grad`; `alone`: without D."""
-  weight, feature_weight = weights
 
   def gen_loss(
     outs: Any, disc: player.Player, target: jax.Array, mask: jax.Array
@@ -258,13 +268,11 @@ def _make_gen_loss(
     adv = form.generator(fakes)
     loss = joint(rec, adv, weight=weight)
     logs = {'gen/rec': rec.mean(), 'gen/adv': adv.mean()}
-    if feature_weight:
+    if extras:
       _, wanted = player.features(discriminator, disc, target, mask)
-      matching = penalties.feature_matching(wanted, maps)
-      loss, logs['gen/features'] = (
-        loss + feature_weight * matching,
-        matching.mean(),
-      )
+    for name, distance, share in extras:
+      apart = distance(wanted, maps)
+      loss, logs[f'gen/{name}'] = loss + share * apart, apart.mean()
     return loss.mean(), logs
 
   return gen_loss

@@ -147,9 +147,11 @@ def test_penalties_are_those_of_a_linear_critic():
     assert total(on) < total(off)
 
 
-def test_features_are_matched_and_pull_g():
-  off, on = game(feature_weight=0.0), game(feature_weight=10.0)
-  assert 'gen/features' not in off[1] and on[1]['gen/features'] > 0
+@pytest.mark.parametrize('kind', ['feature', 'style'])
+def test_features_are_matched_and_pull_g(plain, kind):
+  off, on = plain, game(**{f'{kind}_weight': 100.0})
+  name = {'feature': 'gen/features', 'style': 'gen/style'}[kind]
+  assert name not in off[1] and on[1][name] > 0
   chex.assert_trees_all_close(off[0].disc, on[0].disc, atol=1e-6)
   apart = jax.tree.map(
     lambda a, b: jnp.abs(a - b).max(), off[0].gen.params, on[0].gen.params
