@@ -88,8 +88,8 @@ def main():
   if not names and not baselines:
     raise InputError('nothing to measure: give --workdir or --baselines.')
   source = sources.open_source(_DATA.value)
-  _check_output()
   trained = _load(names)
+  _check_output()
   limit, tracer = _LIMIT.value, profiling.Tracer(_OUTPUT.value, before=0)
   if profiling.PROFILE.value:
     limit = min(limit or profiling.PROFILE.value, profiling.PROFILE.value)

@@ -4,7 +4,7 @@ from typing import Any
 
 from absl import flags
 
-from experiments import finish, holes
+from experiments import finish, holes, program
 
 _SIZE = flags.DEFINE_integer(
   'size',
@@ -43,12 +43,17 @@ def measure(
   from inpaintax.evaluate import filling
 
   records = {name: model.record for name, model in trained.items()}
+  if not trained:
+    program.refuse(['finish', 'features'], 'without --workdir')
+  texts = finish.alternatives()
+  if not any(finish.parsed(text)['textured'] for text in texts):
+    program.refuse(['features'], 'without --finish=textured')
   size = _side(records)
   hole = _hole(size, records)
   methods = [
     _method(name, model, text)
     for name, model in trained.items()
-    for text in (finish.FINISH.value or '').split(',')
+    for text in texts
   ]
   found = filling.compare(
     methods + [filling.baseline(name) for name in names],
@@ -145,7 +150,7 @@ def _hole(size, records):
   if records and not fixed and _HOLE.value is None:
     return size // 2
   hole = _agreed('hole', _HOLE.value, 'hole', records)
-  if hole > size or (size - hole) % 2:
+  if hole >= size or (size - hole) % 2:
     raise InputError(
       f'--hole={hole} has no exact centre place in {size}x{size} pixels.'
     )

@@ -19,7 +19,7 @@ _FEATURES = flags.DEFINE_string(
   'features',
   None,
   'Workdir of a completion network, by whose first layer patches are compared'
-  ' too when a fill is textured; none: by their colours alone.',
+  ' too where texture is given; none: by their colours alone.',
 )
 KINDS = ('mirrored', 'blended', 'textured')
 
@@ -38,13 +38,31 @@ def parsed(text: str) -> dict[str, bool]:
   """
   from inpaintax.errors import InputError
 
-  words = [word for word in text.split('+') if word]
+  words = text.split('+') if text else []
   unknown = [word for word in words if word not in KINDS]
   if unknown or len(set(words)) < len(words):
     raise InputError(
       f'--finish={text}: join each of {", ".join(KINDS)} once at most, by +.'
     )
   return {kind: kind in words for kind in KINDS}
+
+
+def alternatives() -> list[str]:
+  """The ways to finish that --finish names, for an evaluation.
+
+  Returns:
+    Texts for `parsed`, each another.
+
+  Raises:
+    InputError: two are the same, or one is not known.
+  """
+  from inpaintax.errors import InputError
+
+  texts = (FINISH.value or '').split(',')
+  found = [tuple(parsed(text).values()) for text in texts]
+  if len(set(found)) < len(found):
+    raise InputError(f'--finish={FINISH.value}: two alternatives are the same.')
+  return texts
 
 
 def describe() -> Any:
@@ -57,7 +75,7 @@ def describe() -> Any:
     InputError: --features is no completion network's workdir.
   """
   from inpaintax import checkpoints
-  from inpaintax.errors import InputError
+  from inpaintax.errors import CheckpointError, InputError
   from inpaintax.restore import features
 
   place = _FEATURES.value
@@ -65,5 +83,5 @@ def describe() -> Any:
     return None
   try:
     return features.make_describe(checkpoints.load_generator(place))
-  except ValueError as error:
+  except (ValueError, CheckpointError) as error:
     raise InputError(f'--features={place}: {error}') from error

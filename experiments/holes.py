@@ -120,6 +120,7 @@ def masker(size: int, *, hole: int | None) -> Callable[..., Any]:
   drawn = alternatives[0]
   if len(alternatives) > 1:
     drawn = functools.partial(combined.one_of, makers=alternatives)
+  _check_drawn(drawn, size)
   bounds: dict[str, Any] = {
     'min_area': _MIN_AREA.value,
     'max_area': _MAX_AREA.value,
@@ -127,6 +128,22 @@ def masker(size: int, *, hole: int | None) -> Callable[..., Any]:
   if bounds == {'min_area': 0.0, 'max_area': 1.0}:
     return drawn
   return functools.partial(combined.bounded, maker=drawn, **bounds)
+
+
+def _check_drawn(draw, size):
+  """Refuses what the makers of masks refuse, in terms of flags."""
+  import jax
+
+  from inpaintax.errors import InputError
+
+  keys = jax.eval_shape(lambda: jax.random.split(jax.random.key(0), 1))
+  try:
+    jax.eval_shape(lambda keys: draw(keys, (size, size)), keys)
+  except ValueError as error:
+    raise InputError(
+      f'--mask={MASK.value} in {size}x{size} pixels: {error} See --hole,'
+      ' --min_side and --max_side.'
+    ) from error
 
 
 def _maker(name, size, hole):
@@ -138,8 +155,8 @@ def _maker(name, size, hole):
     bank: Any = banks.load(folder, (size, size))
     return functools.partial(masks.from_bank, bank=bank)
   sides = {
-    'min_side': MIN_SIDE.value or size // 4,
-    'max_side': MAX_SIDE.value or size // 2,
+    'min_side': MIN_SIDE.value or max(1, size // 4),
+    'max_side': MAX_SIDE.value or max(1, size // 2),
   }
   if kind == 'silhouettes':
     shapes = silhouettes.load(folder) if folder else silhouettes.invent(_SHAPES)
@@ -149,7 +166,11 @@ def _maker(name, size, hole):
   makers: dict[str, Callable[..., Any]] = {
     'center': functools.partial(masks.center, hole=hole or size // 2),
     'blocks': functools.partial(
-      masks.random_blocks, max_blocks=MAX_BLOCKS.value, **sides
+      masks.random_blocks,
+      max_blocks=MAX_BLOCKS.value,
+      # Room for the first block, if it is to be larger than Pathak's.
+      max_area=max(0.25, min(1.0, (sides['max_side'] / size) ** 2)),
+      **sides,
     ),
     'region': masks.random_region,
     'deepfill': strokes.deepfill,

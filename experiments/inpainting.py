@@ -127,6 +127,8 @@ def check(size: int) -> None:
   from inpaintax.errors import InputError
 
   objectives.check()
+  if _AVERAGE.value == 1:
+    raise InputError('--average=1 would never move: use 0.999, or 0 for none.')
   load_size, batches = _LOAD_SIZE.value, _ACCUMULATE.value
   if load_size is not None and load_size < size:
     raise InputError(f'--load_size={load_size} is below --size={size}.')
@@ -229,8 +231,6 @@ def _in_phases(make_step, stream):
   compiled = [
     training.compile_step(functools.partial(make_step, one)) for one in moves
   ]
-  if not ends:
-    return compiled[0], stream
   return stages.in_stages(compiled), staged.Staged(stream, ends)
 
 
@@ -275,6 +275,7 @@ def train(
   record = describe(fill) | {
     'adversarial': objectives.ADVERSARIAL_WEIGHT.value > 0,
     'averaged': _AVERAGE.value > 0,
+    'predicts_known': objectives.predicts_known(),
   }
   look = None
   if val_source is not None:

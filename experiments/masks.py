@@ -40,9 +40,13 @@ def main():
   from inpaintax.evaluate import filling
 
   folder = pathlib.Path(_OUTPUT.value)
+  if folder.exists() and not folder.is_dir():
+    raise InputError(f'--output={folder} is a file: give a folder.')
   if folder.exists() and any(folder.iterdir()):
     raise InputError(f'--output={folder} is not empty: give a new folder.')
   size = _SIZE.value
+  if 'center' not in holes.names():
+    program.refuse(['hole'], f'with --mask={holes.MASK.value}')
   draw = filling.mask_maker(
     holes.masker(size, hole=_HOLE.value), size, _SEED.value, _BATCH
   )

@@ -126,6 +126,11 @@ def reconstruction() -> Callable[..., Any]:
   return smooth
 
 
+def predicts_known() -> bool:
+  """Whether known pixels have a share in the reconstruction loss."""
+  return _RECONSTRUCTION.value == 'overlap_l2' and _KNOWN_WEIGHT.value > 0
+
+
 def adversarial() -> dict[str, Any]:
   """What G and D play for: options of `steps.gan.make_gan_step`."""
   from inpaintax.losses import penalties

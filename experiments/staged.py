@@ -41,7 +41,17 @@ class Staged:
 
     Args:
       state: of `get_state`.
+
+    Raises:
+      CheckpointError: it is of another kind of stream.
     """
+    from inpaintax.errors import CheckpointError
+
+    if 'updates' not in state:
+      raise CheckpointError(
+        'this checkpoint is of an earlier version, whose place in the data this'
+        ' one does not know: begin anew with --restart, or in another workdir.'
+      )
     self._done = state['updates']
     if self._stream is not None:
       self._stream.set_state(state['stream'])

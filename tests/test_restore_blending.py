@@ -62,6 +62,17 @@ def test_without_known_pixels_the_source_stays():
   np.testing.assert_array_equal(found, images(1))
 
 
+def test_not_across_the_edge_the_sources_known_pixels_have_no_say():
+  flat = jax.jit(lambda *args: blending.poisson(*args, across=False))
+  source = jnp.where(MASK > 0, 0.3, images(1))
+  np.testing.assert_allclose(flat(source, ramp(), MASK), ramp(), atol=1e-5)
+  # And a constant added to the fill none either.
+  other = jnp.where(MASK > 0, images(2) + 0.4, 0.0)
+  np.testing.assert_allclose(
+    flat(other, ramp(), MASK), flat(images(2), ramp(), MASK), atol=1e-5
+  )
+
+
 def test_wrong_shapes_are_refused():
   with pytest.raises(AssertionError):
     blending.poisson(images(), images()[:, :5], MASK)

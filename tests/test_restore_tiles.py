@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from inpaintax import checkpoints, models, restore
-from inpaintax.errors import InputError
 from inpaintax.restore import tiles
 
 
@@ -105,11 +104,22 @@ def test_holes_of_different_depth_are_each_filled_at_their_scale():
   assert [batch.shape[1] for batch, _ in seen] == [256, 64]
 
 
-def test_a_hole_with_nothing_around_it_is_refused():
-  image, mask = noise(64, 64, 3), np.ones((64, 64), bool)
-  mask[0, 0] = False
-  with pytest.raises(InputError, match='nothing of the image is known'):
-    tiles.fill(image, mask, constant(), limit=4, multiple=8)
+@pytest.mark.parametrize('shape', [(64, 64), (1, 300), (5, 513), (320, 480)])
+def test_one_known_pixel_is_enough(shape):
+  seen = []
+  image, mask = noise(*shape, 3), np.ones(shape, bool)
+  mask[0, 7] = False
+  found = tiles.fill(image, mask, constant(9, seen), limit=16, multiple=8)
+  np.testing.assert_array_equal(found[0, 7], image[0, 7])
+  (batch, missing), *_ = seen
+  # Its colour is what the model sees, and nothing of the padding.
+  assert set(map(tuple, batch[~missing])) == {tuple(image[0, 7])}
+
+
+def test_a_frame_of_known_pixels_is_enough():
+  image, mask = noise(320, 480, 3), box((320, 480), 4, 4, 312, 472)
+  found = tiles.fill(image, mask, constant(9), limit=16, multiple=8)
+  np.testing.assert_array_equal(found[~mask], image[~mask])
 
 
 @pytest.fixture(scope='module')

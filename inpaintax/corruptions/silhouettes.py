@@ -19,6 +19,8 @@ from inpaintax.errors import InputError
 _NO_OBJECT = ((0, 0, 0), (224, 224, 192))
 # An object of fewer pixels is none.
 _LEAST = 64
+# More colours has no label image.
+_COLOURS = 256
 # Waves around an invented silhouette.
 _WAVES = 6
 
@@ -38,13 +40,18 @@ def load(folder: str | os.PathLike[str], *, side: int = 64) -> np.ndarray:
     a bank for `place`.
 
   Raises:
-    InputError: no such folder, no image in it, one that cannot be read, or no
-      object in any.
+    InputError: no such folder, no image in it, one that cannot be read or has
+      more than 256 colours, or no object in any.
   """
   found = []
   for path in banks.files(folder):
     labels = images.read(path)
     colours = np.unique(labels.reshape(-1, 3), axis=0)
+    if len(colours) > _COLOURS:
+      raise InputError(
+        f'{images.printable(path)} has {len(colours)} colours: is it a label'
+        f' image? Those have at most {_COLOURS}, and are no JPEGs.'
+      )
     for colour in colours:
       if tuple(colour.tolist()) in _NO_OBJECT:
         continue
@@ -67,13 +74,20 @@ def invent(count: int, *, side: int = 64, seed: int = 0) -> np.ndarray:
 
   Args:
     count: how many, at least 1.
-    side: of the silhouettes, pixels.
+    side: of the silhouettes, pixels, at least 8.
     seed: of the outlines.
 
   Returns:
     bool `[count, side, side]`, True inside, each as high and as wide as its
     square: a bank for `place`.
+
+  Raises:
+    ValueError: `count` or `side` is out of its range.
   """
+  if count < 1 or side < 8:
+    raise ValueError(
+      f'wanted count >= 1 and side >= 8, got {count} and {side}.'
+    )
   generator = np.random.default_rng(seed)
   fine = 2 * side
   y, x = np.mgrid[-1 : 1 : fine * 1j, -1 : 1 : fine * 1j]

@@ -63,7 +63,8 @@ def make_filler(
       the truth, smoother, in twice the time (Timofte et al. 2016,
       arXiv:1511.02228, sec. 4.6).
     blended: shift what is filled to what the known pixels at its edge ask for:
-      `blending.poisson`. Of no effect on a model that predicts no known pixel.
+      `blending.poisson`. Of no effect where a hole fills all of the block that
+      a model predicts.
 
   Returns:
     The filler. Its `fill` takes any number of images; it raises InputError for
@@ -109,7 +110,9 @@ def make_filler(
     if blended:
       part = lambda x: blocks.center_crop(x, (height, width))
       known = part(missing[..., None].astype(jnp.float32))
-      output = blending.poisson(output, part(truth), known)
+      output = blending.poisson(
+        output, part(truth), known, across=record.get('predicts_known', False)
+      )
     whole = jnp.pad(output, ((0, 0), *((n, n) for n in edges), (0, 0)))
     filled = jnp.where(missing[..., None], images.to_uint8(whole), batch)
     return filled, jnp.isfinite(output).all()

@@ -10,6 +10,7 @@ def poisson(
   target: jax.Array,
   mask: jax.Array,
   *,
+  across: bool = True,
   tolerance: float = 1e-6,
   max_rounds: int = 2000,
 ) -> jax.Array:
@@ -21,16 +22,19 @@ def poisson(
   whole image, in place of a sparse solver on the host.
 
   Args:
-    source: float `[B, H, W, C]`: a model's output, which must mean something
-      just outside of the hole too.
+    source: float `[B, H, W, C]`: a model's output; known pixels next to the
+      hole count, if `across`.
     target: same shape and type: the image whose known pixels count.
     mask: float `[B, H, W, 1]`, 1 = missing.
+    across: whether the source's difference across the edge of the hole is to be
+      kept. Of a model that was trained on missing pixels alone it means
+      nothing: then there is to be none.
     tolerance: of the residual, as a share of the right-hand side.
     max_rounds: of the solver; a hole of d pixels across takes about 2 d.
 
   Returns:
-    `[B, H, W, C]`; outside the hole the target. A hole without known neighbours
-    gets the source.
+    `[B, H, W, C]`, of that type; outside the hole the target. A hole without
+    known neighbours gets the source.
 
   Raises:
     AssertionError: a shape or type differs from the above.
@@ -51,12 +55,15 @@ def poisson(
     # nothing touches stays solvable too, its right-hand side being 0.
     return jnp.where(mask > 0, degree * x - _around(mask * x), x)
 
-  known = (1 - mask) * (target - source)
-  right = mask * _around(known)
+  known = 1 - mask
+  if across:
+    right = mask * _around(known * (target - source))
+  else:
+    right = mask * (_around(known * target) - _around(known) * source)
   added, _ = jax.scipy.sparse.linalg.cg(
     laplacian, right, tol=tolerance, maxiter=max_rounds
   )
-  return jnp.where(mask > 0, source + added, target)
+  return jnp.where(mask > 0, source + added, target).astype(source.dtype)
 
 
 def _around(x: jax.Array) -> jax.Array:

@@ -24,12 +24,14 @@ _REACH = 4
 _ROUGH = 3.0
 # How many of the nearest patches may be taken, and how far they may be apart.
 _CHOICE, _ALMOST = 6, 1.2
-# Most patches that each piece is looked for among, evenly spread.
-_CANDIDATES = 1 << 14
+# How many patches, evenly spread, each piece is looked for among: fewer where
+# there are many pieces, so that no more pairs are compared.
+_FEWEST, _MOST, _PAIRS = 1 << 11, 1 << 14, 1 << 27
 # Scales are halved until no missing pixel is further from a known one, pixels.
 _DEPTH = 16
-# How much of its surroundings a hole is compared with at least, pixels.
-_AROUND = 64
+# How much of its surroundings a hole is compared with: as much as itself is
+# wide, within these bounds, pixels.
+_AROUND = (64, 256)
 # Numbers in memory at a time.
 _BLOCK = 1 << 24
 
@@ -64,7 +66,7 @@ def refine(
 
   Returns:
     uint8 `[H, W, 3]`, a new array, equal to `image` outside the mask; without a
-    patch that is wholly known, `filled` inside.
+    patch (of at least 9x9) that is wholly known, `filled` inside.
 
   Raises:
     ValueError: a shape or type differs from the above, or `patch` is even.
@@ -74,11 +76,15 @@ def refine(
   """
   _check(image, filled, mask, patch)
   whole = np.where(mask[..., None], filled, image).astype(np.float32) / 255
-  scales = pyramid.scales(whole, mask, limit=_DEPTH)
-  estimate = scales[-1][0]
-  for start, missing in reversed(scales):
-    estimate = pyramid.finer(estimate, start, missing)
-    estimate = _with_texture(estimate, missing, patch, describe)
+  estimate = None
+  for start, missing in reversed(pyramid.scales(whole, mask, limit=_DEPTH)):
+    if estimate is not None:
+      start = pyramid.finer(estimate, start, missing)
+    known = _wholly_known(missing, max(patch, 2 * _REACH + 1))
+    if known.any():
+      estimate = _with_texture(start, missing, known, patch, describe)
+  if estimate is None or estimate.shape != whole.shape:
+    return np.where(mask[..., None], filled, image)
   found = np.round(255 * np.clip(estimate, 0, 1)).astype(np.uint8)
   return np.where(mask[..., None], found, image)
 
@@ -110,8 +116,7 @@ def refine_holes(
   out = filled.copy()
   labels, _ = ndimage.label(mask & wanted, np.ones((3, 3)))
   for number, box in enumerate(ndimage.find_objects(labels), 1):
-    # Its surroundings are as wide as itself, and never narrow.
-    margin = [max(_AROUND, part.stop - part.start) for part in box]
+    margin = [np.clip(part.stop - part.start, *_AROUND) for part in box]
     at = tuple(
       slice(max(0, part.start - more), part.stop + more)
       for part, more in zip(box, margin, strict=True)
@@ -125,20 +130,19 @@ def refine_holes(
 def _with_texture(
   start: np.ndarray,
   missing: np.ndarray,
+  known: np.ndarray,
   patch: int,
   describe: Describe | None,
 ) -> np.ndarray:
   """The coarse part of an image with detail of its known patches."""
-  known = _wholly_known(missing, max(patch, 2 * _REACH + 1))
-  if not known.any() or not missing.any():
-    return start
   smooth = cv2.GaussianBlur(start, (0, 0), _BLUR)
   seen = smooth
   if describe is not None:
     seen = np.concatenate([seen, describe(smooth)], axis=-1)
-  candidates = np.argwhere(known)
-  candidates = candidates[:: -(-len(candidates) // _CANDIDATES)]
   pieces = _pieces(missing)
+  candidates = np.argwhere(known)
+  most = max(_FEWEST, min(_MOST, _PAIRS // max(1, len(pieces))))
+  candidates = candidates[:: -(-len(candidates) // most)]
   rough = _roughness(start - smooth, known, patch)
   places = _nearest(seen, rough, pieces, candidates, patch)
   detail = _quilt(start - smooth, pieces, places)
@@ -170,19 +174,26 @@ def _roughness(detail: np.ndarray, known: np.ndarray, patch: int) -> np.ndarray:
   Where it is not known it is the mean of what is, mostly of the nearest.
   """
   power = cv2.blur(np.square(detail).mean(-1), (patch, patch))
-  weight = known.astype(np.float32)
-  total, count = np.zeros_like(power), np.zeros_like(power)
-  reach, share = _BLUR, 1.0
-  while reach < max(power.shape):
-    blur = lambda x, reach=reach: cv2.GaussianBlur(
-      x, (0, 0), reach, borderType=cv2.BORDER_CONSTANT
-    )
-    total += share * blur(power * weight)
-    count += share * blur(weight)
-    # The wider ones count only where the narrower see nothing.
-    reach, share = 2 * reach, share / 1000
-  mean = total / np.maximum(count, np.finfo(np.float32).tiny)
-  return np.sqrt(np.maximum(np.where(known, power, mean), 0))
+  return np.sqrt(np.maximum(_spread(power, known.astype(np.float32)), 0))
+
+
+def _spread(values: np.ndarray, weight: np.ndarray) -> np.ndarray:
+  """Values where their weight is 1; where it is less, more of those around.
+
+  Push and pull: the mean at half the size, which has gone through the same, and
+  so on until all has weight.
+  """
+  height, width = values.shape
+  if weight.min() >= 1 or max(height, width) == 1:
+    return values
+  size = (-(-width // 2), -(-height // 2))
+  shrink = lambda x: cv2.resize(x, size, interpolation=cv2.INTER_AREA)
+  less = shrink(weight)
+  coarse = shrink(values * weight) / np.maximum(less, 1e-12)
+  # A quarter of a cell is enough to know it.
+  coarse = _spread(coarse, np.minimum(4 * less, 1))
+  large = cv2.resize(coarse, (width, height), interpolation=cv2.INTER_LINEAR)
+  return weight * values + (1 - weight) * large
 
 
 def _nearest(
@@ -250,7 +261,7 @@ def _quilt(
     power[to] += share**2
   inside = np.s_[_REACH : _REACH + height, _REACH : _REACH + width]
   # Details that differ would weaken each other if their shares summed to one.
-  return (total / np.sqrt(np.maximum(power, 1e-12)))[inside]
+  return (total / np.sqrt(np.maximum(power, 1e-30)))[inside]
 
 
 def _check(

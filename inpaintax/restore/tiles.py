@@ -87,20 +87,27 @@ def _shrunk(
   """(image, mask, holes wanted) in cells of `factor` pixels.
 
   A cell's colour is the mean of what is known in it; less than half known is
-  missing. A thin hole elsewhere does so not become a broad one.
+  missing: a thin hole elsewhere does so not become a broad one. Where that
+  would leave nothing, any known pixel is enough.
   """
   if factor == 1:
     return image, mask, own
   edges = [(0, -n % factor) for n in mask.shape]
-  known = np.pad(~mask, edges, 'edge').astype(np.float32)
-  size = tuple(n // factor for n in known.shape[::-1])
-  shrink = lambda x: cv2.resize(x, size, interpolation=cv2.INTER_AREA)
-  share = shrink(known)
-  colours = np.pad(image, [*edges, (0, 0)], 'edge') * known[..., None]
-  mean = shrink(colours) / np.maximum(share, 1e-6)[..., None]
+  size = tuple(-(-n // factor) for n in mask.shape[::-1])
+
+  def total(x: np.ndarray) -> np.ndarray:
+    # Beyond the border there is nothing, neither known nor missing.
+    padded = np.pad(x, [*edges, *[(0, 0)] * (x.ndim - 2)]).astype(np.float32)
+    return cv2.resize(padded, size, interpolation=cv2.INTER_AREA)
+
+  known = ~mask
+  share = total(known)
+  mean = total(image * known[..., None]) / np.maximum(share, 1e-9)[..., None]
   small = np.round(mean).clip(0, 255).astype(np.uint8)
-  wanted = shrink(np.pad(own, edges, 'edge').astype(np.float32)) > 0
-  return small, share < 0.5, wanted
+  missing = share < 0.5 * total(np.ones_like(mask))
+  if missing.all():
+    missing = share <= 0
+  return small, missing, total(own) > 0
 
 
 def _in_tiles(

@@ -104,7 +104,7 @@ def make_gan_step(
 
   A context encoder and a globally and locally consistent completion network are
   two recipes of it: they differ in the two modules, in `reconstruction`, and in
-  who `moves` when (`steps.phases`).
+  who `moves` when (`steps.stages`).
 
   Departs from the authors' train.lua in two ways. There G's update reads D's
   scores from before D moved but runs back through its new weights; here G is
@@ -139,8 +139,9 @@ def make_gan_step(
     axis_name: the pmapped axis or None; give both modules the same one.
 
   Returns:
-    The step. Metrics: `gen/rec`, `gen/adv`, `disc/loss`, and `disc/real` and
-    `disc/fake`, the shares of either taken for real; those of who moves.
+    The step. Metrics of who moves: `gen/rec`; if D moves too `gen/adv`, with
+    weights `gen/features` and `gen/style`; `disc/loss`, `disc/real` and
+    `disc/fake`, the shares of either taken for real, and `disc/penalty`.
 
   Raises:
     ValueError: `adversarial_weight` is outside [0, 1], or `moves` unknown.

@@ -50,6 +50,19 @@ def test_a_folder_without_objects_is_refused(tmp_path):
     silhouettes.load(tmp_path)
 
 
+def test_a_photograph_is_no_label_image(tmp_path):
+  photograph = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
+  write(tmp_path / 'photograph.png', photograph)
+  with pytest.raises(InputError, match=r'photograph.png has \d+ colours'):
+    silhouettes.load(tmp_path)
+
+
+def test_none_or_too_small_ones_cannot_be_invented():
+  for options in ({'count': 0}, {'count': 2, 'side': 1}):
+    with pytest.raises(ValueError, match='wanted count'):
+      silhouettes.invent(**options)
+
+
 def test_invented_ones_are_of_one_piece_and_each_is_another():
   bank = silhouettes.invent(30)
   for one in bank:

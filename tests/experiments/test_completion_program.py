@@ -93,6 +93,17 @@ def test_a_run_cut_in_every_phase_is_the_run_in_one_piece(whole, cut):
   assert equal(cut[5], arrays(whole, 5))
 
 
+def test_a_run_goes_on_with_other_phases(tmp_path):
+  alone = ('--gen_only=0', '--disc_only=0')
+  train(tmp_path, *alone, '--steps=1')
+  train(tmp_path, '--steps=2')
+  before = arrays(tmp_path, 2)
+  train(tmp_path, *alone, '--steps=3')
+  assert not equal(
+    before['disc']['params'], arrays(tmp_path, 3)['disc']['params']
+  )
+
+
 def test_what_fills_is_the_average(whole):
   trained = checkpoints.load_generator(str(whole))
   state = arrays(whole, 5)['gen']
@@ -162,6 +173,8 @@ def test_flags_that_mean_nothing_are_refused(refusals_of, tmp_path):
     (['--penalty_weight=3'], '--penalty_weight'),
     (['--model=glcic'], '--residual_blocks'),
     (['--min_area=0.5', '--max_area=0.4'], '--min_area=0.5 is above'),
+    (['--average=1'], '--average=1'),
+    (['--mask=blocks', '--max_side=64'], '--min_side and --max_side'),
     (['--accumulate=4', '--steps=8'], '--gen_only=2 is not a multiple'),
   ]
   found = refusals_of(
@@ -179,6 +192,9 @@ def test_models_and_ways_to_finish_that_do_not_fit_are_refused(
   cases = [
     (['--finish=polished'], 'mirrored, blended, textured'),
     (['--finish=textured+textured'], 'once at most'),
+    (['--finish=,'], 'two alternatives are the same'),
+    (['--finish=blended', '--features=x'], '--features'),
+    (['--mask=center', '--hole=32'], '--hole=32'),
     (['--size=50'], 'takes multiples of 8'),
     (['--finish=textured', f'--features={tmp_path}'], 'no checkpoints'),
   ]
