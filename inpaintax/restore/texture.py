@@ -16,14 +16,14 @@ from inpaintax.restore import pyramid
 
 # What is finer than this is detail: standard deviation of a Gaussian, pixels.
 # Patches are compared without it, since the model's fill has none.
-_BLUR = 1.6
+_BLUR = 1.8
 # Distance of the pieces of the quilt, pixels, and how far each reaches.
 _STRIDE = 5
 _REACH = 4
 # Weight of how rough a patch is, beside its colours.
 _ROUGH = 3.0
-# How many of the nearest patches may be taken, and how far they may be apart.
-_CHOICE, _ALMOST = 6, 1.2
+# How many of the nearest patches may be taken.
+_CHOICE = 32
 # How many patches, evenly spread, each piece is looked for among: fewer where
 # there are many pieces, so that no more pairs are compared.
 _FEWEST, _MOST, _PAIRS = 1 << 11, 1 << 14, 1 << 27
@@ -205,8 +205,8 @@ def _nearest(
 ) -> np.ndarray:
   """For each piece a candidate whose patch is like its own.
 
-  Of the few nearest, if they are almost as near: always the first would repeat
-  one patch all over a flat fill, which the eye sees at once.
+  Of the nearest few, and not one part of the image again and again if another
+  is almost as near: the eye sees repetition at once.
   """
   edge = patch // 2
   framed = np.pad(seen, [(edge, edge), (edge, edge), (0, 0)], 'symmetric')
@@ -225,6 +225,10 @@ def _nearest(
   lengths = np.square(keys).sum(1)
   best = np.empty(len(pieces), np.int64)
   few = min(_CHOICE, len(keys))
+  # Neighbours among the candidates are the same patch to the eye.
+  cells = candidates // (2 * _REACH + 1)
+  cells = cells[:, 0] * (cells[:, 1].max() + 1) + cells[:, 1]
+  uses = np.zeros(cells.max() + 1, np.float32)
   step = max(1, _BLOCK // len(keys))
   for first in range(0, len(pieces), step):
     part = slice(first, first + step)
@@ -233,13 +237,11 @@ def _nearest(
     distances += np.square(asked).sum(1, keepdims=True)
     near = np.sort(np.argpartition(distances, few - 1)[:, :few], 1)
     found = np.take_along_axis(distances, near, 1)
-    order = np.argsort(found, 1, kind='stable')
-    near, found = (np.take_along_axis(x, order, 1) for x in (near, found))
-    count = (found <= _ALMOST * np.maximum(found[:, :1], 0)).sum(1)
-    # Neither random nor regular, and the same each time.
-    rows, columns = pieces[part].T
-    chosen = (7919 * rows + 104729 * columns) // _STRIDE % np.maximum(count, 1)
-    best[part] = np.take_along_axis(near, chosen[:, None], 1)[:, 0]
+    for number, (one, costs) in enumerate(zip(near, found, strict=True), first):
+      # What has been taken before must be so much nearer.
+      taken = one[(costs * (1 + uses[cells[one]])).argmin()]
+      uses[cells[taken]] += 1
+      best[number] = taken
   return candidates[best]
 
 
