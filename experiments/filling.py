@@ -45,15 +45,16 @@ def measure(
   records = {name: model.record for name, model in trained.items()}
   if not trained:
     program.refuse(['finish', 'features'], 'without --workdir')
-  texts = finish.alternatives()
-  if not any(finish.parsed(text)['textured'] for text in texts):
+  ways = finish.alternatives()
+  if not any(wanted['textured'] for wanted in ways.values()):
     program.refuse(['features'], 'without --finish=textured')
+  describe = finish.describe()
   size = _side(records)
   hole = _hole(size, records)
   methods = [
-    _method(name, model, text)
+    _method(f'{name} {text}'.strip(), model, **wanted, describe=describe)
     for name, model in trained.items()
-    for text in texts
+    for text, wanted in ways.items()
   ]
   found = filling.compare(
     methods + [filling.baseline(name) for name in names],
@@ -74,7 +75,7 @@ def measure(
   return found, filling.PROTOCOL, details
 
 
-def _method(name, model, text):
+def _method(label, model, *, textured, describe, **wanted):
   """A model with one way to finish."""
   import numpy as np
 
@@ -82,9 +83,6 @@ def _method(name, model, text):
   from inpaintax.evaluate import filling
   from inpaintax.restore import texture
 
-  wanted = finish.parsed(text)
-  textured = wanted.pop('textured')
-  describe = finish.describe() if textured else None
   fill = restore.make_filler(model, batch_size=_BATCH_SIZE.value, **wanted).fill
 
   def fill_textured(images, missing):
@@ -94,7 +92,6 @@ def _method(name, model, text):
       [texture.refine(*triple, describe=describe) for triple in triples]
     )
 
-  label = f'{name} {text}' if text else name
   return filling.Method(label, fill_textured if textured else fill, True)
 
 

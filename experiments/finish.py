@@ -47,11 +47,11 @@ def parsed(text: str) -> dict[str, bool]:
   return {kind: kind in words for kind in KINDS}
 
 
-def alternatives() -> list[str]:
+def alternatives() -> dict[str, dict[str, bool]]:
   """The ways to finish that --finish names, for an evaluation.
 
   Returns:
-    Texts for `parsed`, each another.
+    What each of them asks for, as from `parsed`, by its text.
 
   Raises:
     InputError: two are the same, or one is not known.
@@ -59,10 +59,10 @@ def alternatives() -> list[str]:
   from inpaintax.errors import InputError
 
   texts = (FINISH.value or '').split(',')
-  found = [tuple(parsed(text).values()) for text in texts]
-  if len(set(found)) < len(found):
+  found = {text: parsed(text) for text in texts}
+  if len({tuple(wanted.values()) for wanted in found.values()}) < len(texts):
     raise InputError(f'--finish={FINISH.value}: two alternatives are the same.')
-  return texts
+  return found
 
 
 def describe() -> Any:

@@ -46,7 +46,7 @@ def finer(
   """The fill of one scale in the image of the next finer one.
 
   Args:
-    coarser: float32 `[h, w, 3]`, filled: of half the size, or of this one.
+    coarser: float32 `[h, w, 3]`, filled, of half the size.
     start: float32 `[H, W, 3]`.
     missing: bool `[H, W]`, True = missing.
 
@@ -54,8 +54,6 @@ def finer(
     float32 `[H, W, 3]`: `start` with its holes as in `coarser`, enlarged.
   """
   height, width = missing.shape
-  if coarser.shape == start.shape:
-    return coarser
   size = (2 * coarser.shape[1], 2 * coarser.shape[0])
   large = cv2.resize(coarser, size, interpolation=cv2.INTER_LINEAR)
   return np.where(missing[..., None], large[:height, :width], start)

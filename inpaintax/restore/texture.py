@@ -83,7 +83,8 @@ def refine(
     known = _wholly_known(missing, max(patch, 2 * _REACH + 1))
     if known.any():
       estimate = _with_texture(start, missing, known, patch, describe)
-  if estimate is None or estimate.shape != whole.shape:
+  # A patch that is known at one scale is known at all finer ones.
+  if estimate is None:
     return np.where(mask[..., None], filled, image)
   found = np.round(255 * np.clip(estimate, 0, 1)).astype(np.uint8)
   return np.where(mask[..., None], found, image)
@@ -143,10 +144,11 @@ def _with_texture(
   candidates = np.argwhere(known)
   most = max(_FEWEST, min(_MOST, _PAIRS // max(1, len(pieces))))
   candidates = candidates[:: -(-len(candidates) // most)]
-  rough = _roughness(start - smooth, known, patch)
+  detail = start - smooth
+  rough = _roughness(detail, known, patch)
   places = _nearest(seen, rough, pieces, candidates, patch)
-  detail = _quilt(start - smooth, pieces, places)
-  return np.where(missing[..., None], smooth + detail, start)
+  quilt = _quilt(detail, pieces, places)
+  return np.where(missing[..., None], smooth + quilt, start)
 
 
 def _wholly_known(missing: np.ndarray, patch: int) -> np.ndarray:
