@@ -123,11 +123,7 @@ def run(
   Returns:
     (output, new batch statistics).
   """
-  variables = {'params': player.params, 'batch_stats': player.stats}
-  out, new = module.apply(
-    variables, *inputs, train=True, mutable=['batch_stats']
-  )
-  return out, new.get('batch_stats', {})
+  return features(module, player, *inputs)[0]
 
 
 def features(
