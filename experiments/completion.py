@@ -30,6 +30,12 @@ _MODEL = flags.DEFINE_enum(
   "Networks: ours for small images, Iizuka's, or Yu's of two stages with"
   ' attention.',
 )
+_HOLE = flags.DEFINE_integer(
+  'hole',
+  None,
+  'Side of the hole of --mask=center, pixels; default: half of the image.',
+  lower_bound=1,
+)
 # Sides of the smallest maps: of the residual generator, of the discriminators.
 _SMALLEST, _LAST = 8, 4
 
@@ -44,6 +50,8 @@ def _check():
     raise InputError(
       f'--size={size}: use a power of two from 32 on, such as 64 or 128.'
     )
+  if 'center' not in holes.names():
+    program.refuse(['hole'], f'with --mask={holes.MASK.value}')
   if _MODEL.value != 'residual':
     program.refuse(['residual_blocks'], f'with --model={_MODEL.value}')
 
@@ -107,7 +115,8 @@ def main():
   training.before_jax()
   _check()
   size = dimensions.SIZE.value
-  inpainting.train(_record, size=size, masker=holes.masker(size, hole=None))
+  masker = holes.masker(size, hole=_HOLE.value)
+  inpainting.train(_record, size=size, masker=masker)
 
 
 if __name__ == '__main__':
