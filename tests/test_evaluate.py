@@ -207,10 +207,15 @@ def test_the_files_say_what_was_measured(tmp_path):
     'per_image.csv',
     'results.json',
     'results.md',
+    'worst.png',
   ]
   results = json.loads((out / 'results.json').read_text())
   assert results['n'] == 4 and results['rows'] == found.rows
   assert (results['data'], results['seed']) == ('noise', 0)
+  pairs = zip(found.worst.names, found.worst.psnr_db, strict=True)
+  assert results['worst'] == [
+    {'image': n, 'psnr_db': psnr} for n, psnr in pairs
+  ]
   with (out / 'per_image.csv').open() as file:
     lines = list(csv.DictReader(file))
   assert [line['image'] for line in lines] == found.names * 2

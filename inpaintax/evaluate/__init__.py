@@ -23,6 +23,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from inpaintax import metrics
+from inpaintax.evaluate.worst import Worst
 
 # In dB. One grey level in one of a million values is 108 dB.
 PSNR_CAP = 100.0
@@ -54,6 +55,7 @@ class Evaluation(NamedTuple):
       `masked`, and what each method gave.
     masks: SHA-256 of the holes, if there were any: equal for two evaluations
       on the same ones.
+    worst: the images that the first method is worst on, or None.
   """
 
   names: list[str]
@@ -61,6 +63,7 @@ class Evaluation(NamedTuple):
   per_image: dict[str, dict[str, np.ndarray]]
   pictures: list[tuple[str, np.ndarray]]
   masks: str | None = None
+  worst: Worst | None = None
 
 
 def bootstrap_interval(values: np.ndarray, *, seed: int) -> tuple[float, float]:

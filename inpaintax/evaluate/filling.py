@@ -70,6 +70,7 @@ def compare(
   batch_size: int = 64,
   limit: int | None = None,
   pictures: int = 8,
+  worst: int = 20,
 ) -> evaluate.Evaluation:
   """Measures methods on the images of a source, their centres cropped.
 
@@ -85,6 +86,7 @@ def compare(
     batch_size: images in memory at a time.
     limit: measure only the first so many images; None: all.
     pictures: keep the first so many images to look at.
+    worst: keep so many that the first method is worst on.
 
   Returns:
     The figures.
@@ -97,6 +99,7 @@ def compare(
   shown: dict[str, list[np.ndarray]] = {
     name: [] for name in ('original', 'masked', *tables)
   }
+  kept = evaluate.Worst(worst)
   names: list[str] = []
   digest = hashlib.sha256()
   ready: set[tuple[str, int]] = set()
@@ -111,6 +114,7 @@ def compare(
     few = slice(0, max(0, pictures - len(names)))
     shown['original'].append(images[few])
     shown['masked'].append(observed[few])
+    outputs = {'original': images, 'masked': observed}
     for method in methods:
       # Every library does something the first time; one image will do, if it
       # is not compiled for the batch's size.
@@ -125,12 +129,15 @@ def compare(
       found = evaluate.figures(filled, images, missing, batch_size, holes=True)
       tables[method.name].append(found)
       shown[method.name].append(filled[few])
+      outputs[method.name] = filled
+    psnr_db = tables[methods[0].name][-1]['psnr_db']
+    kept.add(paths[: len(images)], psnr_db, outputs)
     names += paths[: len(images)]
     if len(names) == count:
       break
   looks = [(name, np.concatenate(parts)) for name, parts in shown.items()]
   evaluation = evaluate.tabulate(names, tables, seconds, looks, seed=seed)
-  return evaluation._replace(masks=digest.hexdigest())
+  return evaluation._replace(masks=digest.hexdigest(), worst=kept)
 
 
 def bits(missing: np.ndarray) -> bytes:

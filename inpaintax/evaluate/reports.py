@@ -23,16 +23,15 @@ _HEADINGS = (
 )
 
 
-def headings(evaluation: Evaluation) -> list[str]:
+def headings(row: dict[str, Any]) -> list[str]:
   """What stands above the columns.
 
   Args:
-    evaluation: what was measured.
+    row: one of `Evaluation.rows`.
 
   Returns:
     A text for each column.
   """
-  row = evaluation.rows[0]
   return [
     *_HEADINGS,
     *(['seam'] if 'seam' in row else []),
@@ -73,9 +72,11 @@ def write(
   *,
   protocol: str,
 ) -> pathlib.Path:
-  """Writes `per_image.csv`, `grid.png`, `results.md` and `results.json`.
+  """Writes `per_image.csv`, `results.md`, `results.json`, and two pictures.
 
-  Each appears under its name when it is complete, `results.json` last.
+  `grid.png` has the first images, `worst.png` those that the first method is
+  worst on, if they were kept. Each appears under its name when it is complete,
+  `results.json` last.
 
   Args:
     folder: where to; made if it is not there.
@@ -98,6 +99,13 @@ def write(
   _write(folder / 'per_image.csv', _csv(evaluation))
   _write(folder / 'results.md', _markdown(evaluation, about, protocol))
   results = {'n': len(evaluation.names), 'rows': evaluation.rows, **about}
+  worst = evaluation.worst
+  if worst is not None and worst.names:
+    images.write(
+      folder / 'worst.png', grids.picture_grid([*worst.pictures.items()])
+    )
+    pairs = zip(worst.names, worst.psnr_db, strict=True)
+    results['worst'] = [{'image': n, 'psnr_db': psnr} for n, psnr in pairs]
   text = json.dumps(results, indent=2, allow_nan=False, ensure_ascii=False)
   _write(folder / 'results.json', text + '\n')
   return grid
@@ -118,7 +126,7 @@ def _csv(evaluation: Evaluation) -> str:
 def _markdown(
   evaluation: Evaluation, about: dict[str, Any], protocol: str
 ) -> str:
-  titles = headings(evaluation)
+  titles = headings(evaluation.rows[0])
   lines = [
     f'# Images: {len(evaluation.names)}',
     '',
