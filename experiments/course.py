@@ -1,5 +1,6 @@
 """The course of a training run: begin or go on, save, tell, stop."""
 
+import contextlib
 import pathlib
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -15,6 +16,7 @@ from experiments import (
   replay,
   rescue,
   resources,
+  sessions,
   training,
 )
 
@@ -91,7 +93,8 @@ def train(
     log: logs.Log | logs.Silence = logs.Silence()
     if first:
       log = logs.Log(workdir, step=step, steps=steps, batch_size=batch_size)
-    with log:
+    session = sessions.Session(workdir, step=step) if first else None
+    with log, session or contextlib.nullcontext():
       tracer = profiling.Tracer(workdir)
       save = _saving(saver, run.record, stream)
       rescuer = rescue.Rescue(saver, save)
@@ -105,6 +108,7 @@ def train(
           updates=updates,
           hooks=[
             rescuer.remember,
+            *([session.tick] if session else []),
             lambda step, state, metrics: tracer.tick(metrics),
             loop.every(
               training.LOG_EVERY.value,

@@ -20,12 +20,11 @@ import os
 import pathlib
 import shlex
 import sys
-from importlib import metadata
 from typing import Any
 
 from absl import flags
 
-from experiments import filling, noise, profiling, program
+from experiments import filling, noise, profiling, program, sessions
 
 _WORKDIR = flags.DEFINE_multi_string(
   'workdir', [], 'Workdir of a trained model; may be given several times.'
@@ -203,7 +202,8 @@ def _about(trained) -> dict[str, Any]:
     'seed': _SEED.value,
     'command': shlex.join(command),
     'device': jax.devices()[0].device_kind,
-    'versions': {name: metadata.version(name) for name in _VERSIONS},
+    'commit': sessions.commit(),
+    'versions': sessions.versions(_VERSIONS),
   }
 
 
@@ -217,7 +217,7 @@ def _show(found):
   where = 'whole' if noise.NOISE.value else 'inside the hole'
   title = f'{len(found.names)} images, {where}'
   table = rich.table.Table(title=title, title_justify='left')
-  for heading in reports.headings(found):
+  for heading in reports.headings(found.rows[0]):
     justify = 'left' if heading == 'method' else 'right'
     table.add_column(heading, justify=justify, no_wrap=True)
   for row in found.rows:

@@ -11,11 +11,15 @@ compiler or for other processes; and what it raises inside a callback is lost.
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable
 
 _STOP = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 # After which a program that has not ended by itself is ended, seconds.
 _GRACE = 2.0
+# Within which a second signal is the same one: of a launcher that tells the
+# group of processes and each of them, say. Seconds.
+_SAME = 0.5
 
 _active: 'Requests | None' = None
 
@@ -43,12 +47,14 @@ class Requests:
   Attributes:
     stop: the number of the signal that asks to end, or None.
     save: whether one asks to save.
+    since: when `stop` was set, on the clock of `time.monotonic`.
   """
 
   def __init__(self) -> None:
     """Hears nothing yet."""
     self.stop: int | None = None
     self.save = False
+    self.since = 0.0
 
   def __enter__(self) -> 'Requests':
     global _active
@@ -112,9 +118,11 @@ def _stop(number: int, say: Callable[[str], None]) -> None:
     say(_ended(number))
     os._exit(128 + number)
   if _active.stop is not None:
+    if time.monotonic() - _active.since < _SAME:
+      return
     say('ended at once; the checkpoints that were there are intact.')
     os._exit(128 + number)
-  _active.stop = number
+  _active.stop, _active.since = number, time.monotonic()
   say(
     f'{signal.Signals(number).name}: ends after this step and saves it;'
     ' once more: at once, without.'

@@ -9,6 +9,7 @@ do.
 
 import contextlib
 import ctypes
+import importlib.util
 import math
 import os
 import sys
@@ -133,6 +134,23 @@ def refuse(names: Iterable[str], where: str) -> None:
     if flags.FLAGS[name].present:
       raise errors.InputError(f'--{name} has no meaning {where}.')
     meaningless.add(name)
+
+
+def need(extra: str, modules: Iterable[str]) -> None:
+  """Refuses to go on without packages that a plain install leaves out.
+
+  Args:
+    extra: of the package that brings them.
+    modules: names to import.
+
+  Raises:
+    InputError: one is not there.
+  """
+  for name in modules:
+    if importlib.util.find_spec(name) is None:
+      raise errors.InputError(
+        f"{name} is not installed: pip install 'inpaintax[{extra}]'."
+      )
 
 
 def no_space(error: BaseException) -> bool:

@@ -1,0 +1,1 @@
+"""Pages of HTML on a run or a sweep, each one file that needs no network."""

@@ -1,0 +1,84 @@
+"""A page: one file, with all that it shows inside it."""
+
+import base64
+import os
+import pathlib
+from typing import Any
+
+import jinja2
+
+# Plotly draws the curves; its code stands in the page too.
+_TEMPLATES = pathlib.Path(__file__).parent / 'templates'
+
+
+def render(template: str, content: dict[str, Any]) -> str:
+  """Fills a template in.
+
+  Args:
+    template: name of a file in `templates`.
+    content: what it shows; texts are escaped.
+
+  Returns:
+    HTML.
+  """
+  from plotly import offline
+
+  environment = jinja2.Environment(
+    loader=jinja2.FileSystemLoader(_TEMPLATES),
+    autoescape=True,
+    undefined=jinja2.StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+  )
+  page = environment.get_template(template)
+  return page.render(content, plotly=offline.get_plotlyjs())
+
+
+def write(path: pathlib.Path, text: str) -> None:
+  """Writes a page that is never seen half-written.
+
+  Args:
+    path: of the page; its folder is made if it is not there.
+    text: HTML.
+
+  Raises:
+    OSError: it cannot be written.
+  """
+  path.parent.mkdir(parents=True, exist_ok=True)
+  part = path.with_name(f'.{path.name}.{os.getpid()}')
+  try:
+    part.write_text(text, encoding='utf-8')
+    os.replace(part, path)
+  finally:
+    part.unlink(missing_ok=True)
+
+
+def picture(path: pathlib.Path) -> str:
+  """A PNG as a page holds it.
+
+  Args:
+    path: of the PNG.
+
+  Returns:
+    A `data:` address.
+  """
+  return 'data:image/png;base64,' + base64.b64encode(path.read_bytes()).decode()
+
+
+def duration(seconds: float) -> str:
+  """A time as people say it.
+
+  Args:
+    seconds: how long.
+
+  Returns:
+    Such as `2 h 05 min`.
+  """
+  minutes = round(seconds / 60)
+  if seconds < 100:
+    return f'{seconds:.0f} s'
+  return (
+    f'{minutes // 60} h {minutes % 60:02} min'
+    if minutes > 99
+    else (f'{minutes} min')
+  )

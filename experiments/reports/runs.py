@@ -1,0 +1,229 @@
+"""What a page on one run shows: its flags, curves, pictures, evaluations."""
+
+import itertools
+import json
+import pathlib
+import re
+from typing import Any
+
+from experiments.reports import charts, page
+from experiments.sweeps import process, resolve
+from inpaintax.errors import InputError
+
+# Pictures at so many steps, the first and the last among them.
+_STEPS = 9
+# Curves that belong in one chart: (title, names of metrics).
+_CHARTS = (
+  ('PSNR on validation images, dB', ('val/psnr_db',)),
+  (
+    'Mean L1 and L2 on validation images, %',
+    ('val/l1_percent', 'val/l2_percent'),
+  ),
+  ("Sharpness, divided by the original's", ('val/sharpness',)),
+  ('Reconstruction loss', ('gen/rec',)),
+  ('Adversarial losses', ('gen/adv', 'disc/loss')),
+  ('Share that D tells apart', ('disc/real', 'disc/fake')),
+)
+
+
+def content(
+  workdir: pathlib.Path, evaluations: list[pathlib.Path]
+) -> dict[str, Any]:
+  """What the template `run.html` shows.
+
+  Args:
+    workdir: of the run.
+    evaluations: folders that `experiments.evaluate` has written.
+
+  Returns:
+    Texts, numbers and pieces of HTML.
+
+  Raises:
+    InputError: a folder is not what it is said to be.
+  """
+  lines = process.metrics(workdir)
+  flag_lines = _flags(workdir)
+  if not lines and not flag_lines:
+    raise InputError(
+      f'--workdir={workdir} has neither metrics.jsonl nor flags.txt: give the'
+      ' workdir of a run, or of a sweep.'
+    )
+  sessions = _sessions(workdir)
+  meaning = _meaning(sessions, flag_lines)
+  flags = {name: value for name, value, _ in meaning}
+  return {
+    'title': workdir.absolute().name,
+    'step': lines[-1]['step'] if lines else 0,
+    'steps': int(flags.get('steps', 0)),
+    'last': _last(lines),
+    'flags': meaning,
+    'facts': _facts(workdir, sessions, flags),
+    'charts': curves_of(lines),
+    'pictures': pictures(workdir),
+    'evaluations': [_evaluation(folder) for folder in evaluations],
+  }
+
+
+def _flags(workdir):
+  """The lines of flags.txt."""
+  try:
+    lines = (workdir / 'flags.txt').read_text().splitlines()
+  except OSError:
+    return []
+  return [line for line in lines if line.startswith('--')]
+
+
+def _sessions(workdir):
+  """sessions.jsonl; a line that was cut off is left out."""
+  found = []
+  try:
+    lines = (workdir / 'sessions.jsonl').read_text().splitlines()
+  except OSError:
+    return []
+  for line in lines:
+    try:
+      found.append(json.loads(line))
+    except ValueError:
+      continue
+  return [one for one in found if isinstance(one, dict)]
+
+
+def _meaning(sessions, lines):
+  """(name, value, whether it is not the default) of each flag."""
+  programs = [one['program'] for one in sessions if one.get('program')]
+  if programs:
+    try:
+      (found,) = resolve.resolve(programs[-1], [lines])
+      if 'error' not in found:
+        return [
+          (n, v, n in found['changed']) for n, v in found['flags'].items()
+        ]
+    except InputError:
+      pass  # A program of another version: its flags as they stand.
+  pairs = [line.removeprefix('--').partition('=') for line in lines]
+  return [(name, value, True) for name, _, value in pairs]
+
+
+def _facts(workdir, sessions, flags):
+  """When, where, with what: (what, text)."""
+  begun = [one for one in sessions if one.get('event') == 'begin']
+  ended = [one for one in sessions if one.get('event') == 'end']
+  facts = [('folder', str(workdir.absolute()))]
+  if not begun:
+    return facts
+  last = begun[-1]
+  facts += [
+    ('program', last.get('program')),
+    ('begun', begun[0].get('time')),
+    ('starts', str(len(begun))),
+    ('commit', last.get('commit') or 'no repository'),
+    ('device', f'{last.get("devices")} × {last.get("device")}'),
+    ('processor', f'{last.get("processor")}, {last.get("cores")} cores'),
+    ('versions', ', '.join(f'{k} {v}' for k, v in last['versions'].items())),
+  ]
+  seconds = sum(one.get('seconds', 0) for one in ended)
+  if seconds:
+    facts.append(('time', page.duration(seconds)))
+  rate = _rate(sessions, int(flags.get('batch_size', 0)))
+  if rate:
+    facts.append(('speed', f'{rate:.0f} images a second, all included'))
+  return facts
+
+
+def _rate(sessions, batch_size):
+  """Images a second over the starts that came to an end."""
+  images = seconds = 0.0
+  for begin, end in itertools.pairwise(sessions):
+    if (begin.get('event'), end.get('event')) == ('begin', 'end'):
+      images += (end['step'] - begin['step']) * batch_size
+      seconds += end.get('seconds', 0)
+  return images / seconds if seconds else 0.0
+
+
+def _last(lines):
+  """The last validation figures: (name, text)."""
+  found = [line for line in lines if any(k.startswith('val/') for k in line)]
+  if not found:
+    return []
+  return [(k, f'{v:.4g}') for k, v in found[-1].items() if k != 'step']
+
+
+def curves_of(lines: list[dict[str, Any]]) -> list[str]:
+  """Charts of a run's metrics.
+
+  Args:
+    lines: of metrics.jsonl.
+
+  Returns:
+    Pieces of HTML.
+  """
+  drawn = []
+  known = {name for line in lines for name in line} - {'step'}
+  groups = [*_CHARTS]
+  named = {name for _, names in groups for name in names}
+  groups += [
+    (name, (name,))
+    for name in sorted(known - named)
+    if any(line.get(name) for line in lines)  # Not what is always 0.
+  ]
+  for title, names in groups:
+    curves = []
+    for name in names:
+      points = [
+        (x['step'], x[name])
+        for x in lines
+        if isinstance(x.get(name), int | float)
+      ]
+      if points:
+        steps, values = zip(*points, strict=True)
+        curves.append((name, steps, values))
+    if curves:
+      drawn.append(charts.curves(title, curves))
+  return drawn
+
+
+def pictures(workdir: pathlib.Path) -> list[tuple[int, str]]:
+  """What the run has drawn of its validation images.
+
+  Args:
+    workdir: of the run.
+
+  Returns:
+    (step, picture) of several steps, in order.
+  """
+  found = []
+  for path in (workdir / 'images').glob('step_*.png'):
+    if number := re.fullmatch(r'step_(\d+)\.png', path.name):
+      found.append((int(number[1]), path))
+  found.sort()
+  if len(found) > _STEPS:
+    places = {round(n * (len(found) - 1) / (_STEPS - 1)) for n in range(_STEPS)}
+    found = [found[place] for place in sorted(places)]
+  return [(step, page.picture(path)) for step, path in found]
+
+
+def _evaluation(folder):
+  """A table of `experiments.evaluate`, its grid, and the worst images."""
+  from inpaintax.evaluate import reports
+
+  try:
+    results = json.loads((folder / 'results.json').read_text())
+    rows = results['rows']
+  except (OSError, ValueError, KeyError, TypeError) as error:
+    raise InputError(
+      f'--evaluation={folder} is no folder of experiments.evaluate: {error}.'
+    ) from error
+  names = {path.name: path for path in folder.glob('*.png')}
+  return {
+    'name': folder.absolute().name,
+    'headings': reports.headings(rows[0]),
+    'cells': [reports.cells(row) for row in rows],
+    'n': results['n'],
+    'command': results.get('command', ''),
+    'masks': results.get('masks_sha256'),
+    'grid': page.picture(names['grid.png']) if 'grid.png' in names else None,
+    'worst': results.get('worst', []),
+    'worst_picture': (
+      page.picture(names['worst.png']) if 'worst.png' in names else None
+    ),
+  }

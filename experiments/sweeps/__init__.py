@@ -1,0 +1,1 @@
+"""What `experiments.sweep` and `experiments.report` know of a sweep."""

@@ -1,0 +1,199 @@
+"""A sweep's folder: what was asked for, and what its trials have come to."""
+
+import json
+import math
+import os
+import pathlib
+from typing import Any, NamedTuple
+
+from experiments.sweeps import plan, process
+from inpaintax.errors import InputError
+
+_NAME = 'sweep.json'
+_CONFIDENCE = 0.975  # Two-sided 95 %.
+
+
+class Trial(NamedTuple):
+  """One training of a sweep.
+
+  Attributes:
+    name: of its folder.
+    flags: its own, texts by name.
+    workdir: of the training.
+    status: running, finished, failed or stopped.
+    code: the program's exit code, once it has ended.
+    seconds: that it ran, all starts together.
+    gpus: that it had.
+    command: that ran it.
+    step: of its last line of metrics.
+    score: the last value of the sweep's metric; None: there is none.
+  """
+
+  name: str
+  flags: dict[str, str]
+  workdir: pathlib.Path
+  status: str
+  code: int | None
+  seconds: float
+  gpus: float
+  command: list[str]
+  step: int
+  score: float | None
+
+
+class Row(NamedTuple):
+  """Trials that differ in their seed alone.
+
+  Attributes:
+    label: their flags, in a line.
+    flags: their flags but for the seed.
+    trials: they.
+    scores: of those that have one.
+    mean: of the scores; None: there are none.
+    margin: half of the mean's 95 % interval (Student's t, over seeds); None
+      with fewer than two scores.
+  """
+
+  label: str
+  flags: dict[str, str]
+  trials: list[Trial]
+  scores: list[float]
+  mean: float | None
+  margin: float | None
+
+
+def save(folder: pathlib.Path, sweep: plan.Sweep) -> None:
+  """Writes what is asked for; what was asked before and is there stays known.
+
+  Args:
+    folder: of the sweep; made if it is not there.
+    sweep: what is asked for.
+
+  Raises:
+    InputError: the folder cannot be made or written to.
+  """
+  try:
+    (folder / 'trials').mkdir(parents=True, exist_ok=True)
+    new = folder / f'.{_NAME}.tmp'
+    new.write_text(json.dumps(sweep._asdict(), indent=2) + '\n')
+    os.replace(new, folder / _NAME)
+  except OSError as error:
+    raise InputError(
+      f'--workdir={folder} cannot be written to: {error.strerror}.'
+    ) from error
+
+
+def load(folder: pathlib.Path) -> plan.Sweep | None:
+  """What was asked for.
+
+  Args:
+    folder: of a sweep, or of anything.
+
+  Returns:
+    It; None if this is no sweep's folder.
+
+  Raises:
+    InputError: it is one, but damaged.
+  """
+  try:
+    found = json.loads((folder / _NAME).read_text())
+    ranges = {
+      name: plan.Range(kind, tuple(values))
+      for name, (kind, values) in found['search'].items()
+    }
+    return plan.Sweep(**found | {'search': ranges})
+  except (FileNotFoundError, NotADirectoryError):
+    return None
+  except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+    raise InputError(
+      f'{folder / _NAME} cannot be read: {error}. Remove it: the trials stay.'
+    ) from error
+
+
+def trials(folder: pathlib.Path, sweep: plan.Sweep) -> list[Trial]:
+  """All trials that have begun, of this and of earlier commands.
+
+  Args:
+    folder: of the sweep.
+    sweep: what is compared.
+
+  Returns:
+    They, by name.
+  """
+  found = []
+  for workdir in sorted((folder / 'trials').glob('*')):
+    about = process.read(workdir)
+    if about:
+      found.append(_trial(workdir, about, sweep))
+  return found
+
+
+def _trial(workdir, about, sweep):
+  lines = process.metrics(workdir)
+  scores = [line[sweep.metric] for line in lines if sweep.metric in line]
+  score = scores[-1] if scores else None
+  if not isinstance(score, int | float) or not math.isfinite(score):
+    score = None
+  return Trial(
+    name=workdir.name,
+    flags=about['flags'],
+    workdir=workdir,
+    status=about['status'],
+    code=about.get('code'),
+    seconds=about.get('seconds', 0.0),
+    gpus=about.get('gpus', 0.0),
+    command=about['command'],
+    step=lines[-1]['step'] if lines else 0,
+    score=score,
+  )
+
+
+def leaderboard(trials: list[Trial], sweep: plan.Sweep) -> list[Row]:
+  """Settings, the best first; those without a score last.
+
+  Args:
+    trials: of `trials`. Those that were stopped early have the score that they
+      had then.
+    sweep: what is compared.
+
+  Returns:
+    A row for each setting.
+  """
+  groups: dict[tuple[Any, ...], list[Trial]] = {}
+  for trial in trials:
+    own = plan.settings(trial.flags)
+    groups.setdefault(tuple(sorted(own.items())), []).append(trial)
+  rows = [_row(group) for group in groups.values()]
+  sign = -1 if sweep.mode == 'max' else 1
+  return sorted(
+    rows, key=lambda r: math.inf if r.mean is None else sign * r.mean
+  )
+
+
+def _row(group):
+  own = plan.settings(group[0].flags)
+  scores = [trial.score for trial in group if trial.score is not None]
+  mean, margin = interval(scores)
+  label = ' '.join(f'{name}={value}' for name, value in own.items())
+  return Row(label or 'as given', own, group, scores, mean, margin)
+
+
+def interval(scores: list[float]) -> tuple[float | None, float | None]:
+  """A mean, and half of its 95 % interval.
+
+  Args:
+    scores: of several seeds.
+
+  Returns:
+    (mean, margin), as in `Row`.
+  """
+  import numpy as np
+  from scipy import stats
+
+  if not scores:
+    return None, None
+  mean, count = float(np.mean(scores)), len(scores)
+  if count < 2:
+    return mean, None
+  spread = float(np.std(scores, ddof=1)) / math.sqrt(count)
+  return mean, float(stats.t.ppf(_CONFIDENCE, count - 1)) * spread

@@ -1,0 +1,128 @@
+"""A sweep from its start to its end, as its user sees it."""
+
+import os
+import pathlib
+from typing import NamedTuple
+
+from experiments.sweeps import engine, plan, record
+
+
+class Asked(NamedTuple):
+  """How trials are run. None of it changes what one of them comes to.
+
+  Attributes:
+    trials: how many there are to be.
+    stop_early: whether to end what is behind.
+    grace: steps before which no trial is ended.
+    steps: of a whole trial.
+    retries: how often a trial that fails goes on.
+  """
+
+  trials: int
+  stop_early: bool
+  grace: int
+  steps: int
+  retries: int
+
+
+def run(
+  sweep: plan.Sweep,
+  folder: pathlib.Path,
+  asked: Asked,
+  resources: engine.Resources,
+) -> None:
+  """Has every trial run that has not come to its end.
+
+  Args:
+    sweep: what is compared.
+    folder: of the sweep.
+    asked: how.
+    resources: with what.
+
+  Raises:
+    InputError: no trial can run with these resources.
+  """
+  before = record.trials(folder, sweep)
+  todo = plan.combinations(sweep.grid, sweep.seeds)
+  if not sweep.search:
+    done = {trial.name for trial in before if trial.status == 'finished'}
+    left = [one for one in todo if plan.trial_name(one) not in done]
+    if not left:
+      print(f'All {asked.trials} trials have finished.')
+      return
+    # Those that are done count too where others are compared with them.
+    todo = todo if asked.stop_early else left
+  with engine.running(resources) as found:
+    if sweep.search:
+      known = [trial.flags for trial in before][: asked.trials]
+      space, searcher = engine.optuna(sweep.search, known, seed=0)
+      if sweep.seeds:
+        space['seed'] = str(sweep.seeds[0])
+    else:
+      space, searcher = engine.grid(todo), None
+    print(_beginning(asked.trials, found, folder), flush=True)
+    scheduler = None
+    if asked.stop_early:
+      scheduler = engine.halving(steps=asked.steps, grace=asked.grace)
+    engine.run(
+      space,
+      searcher,
+      trials=asked.trials if searcher else 1,
+      scheduler=scheduler,
+      metric=sweep.metric,
+      mode=sweep.mode,
+      retries=asked.retries,
+      resources=found,
+      scratch=folder / 'ray',
+      ended=lambda: _tell(sweep, folder, asked.trials),
+      program=sweep.program,
+      flags=sweep.flags,
+      folder=str(folder / 'trials'),
+      directory=os.getcwd(),
+    )
+
+
+def _beginning(number, found, folder):
+  """What is about to happen, in a line."""
+  share = found.gpus_per_trial
+  at_once = found.cpus // found.cpus_per_trial
+  has = f'{found.cpus_per_trial} of {found.cpus} CPUs'
+  if share:
+    at_once = min(at_once, int(found.gpus / share))
+    has += f' and {share:g} of {found.gpus} GPUs'
+  return f'{number} trials, {at_once} at once, each {has}: {folder}/trials'
+
+
+def _tell(sweep, folder, number):
+  """How far the sweep is."""
+  trials = record.trials(folder, sweep)
+  count = lambda status: sum(trial.status == status for trial in trials)
+  text = f'{count("finished")} of {number} trials finished'
+  for status in ('stopped', 'failed'):
+    if count(status):
+      text += f', {count(status)} {status}'
+  board = record.leaderboard(trials, sweep)
+  if board and board[0].mean is not None:
+    text += f'; best: {board[0].label} {sweep.metric} {board[0].mean:.6g}'
+  print(text, flush=True)
+
+
+def show(sweep: plan.Sweep, trials: list[record.Trial]) -> None:
+  """Prints the leaderboard.
+
+  Args:
+    sweep: what was compared.
+    trials: of `record.trials`.
+  """
+  import rich.console
+  import rich.table
+
+  table = rich.table.Table(title=sweep.metric, title_justify='left')
+  table.add_column('flags', overflow='fold')
+  for heading in ('mean', '95 %', 'seeds'):
+    table.add_column(heading, justify='right', no_wrap=True)
+  for row in record.leaderboard(trials, sweep):
+    mean = '–' if row.mean is None else f'{row.mean:.4g}'
+    interval = '–' if row.margin is None else f'± {row.margin:.2g}'
+    table.add_row(row.label, mean, interval, str(len(row.scores)))
+  rich.console.Console().print(table)

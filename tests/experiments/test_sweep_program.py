@@ -1,0 +1,179 @@
+"""A sweep as a user runs it, of a program that takes no time to start."""
+
+import os
+
+import pytest
+from sweeping import HERE, events, sweep, trials
+
+from experiments.sweeps import plan, record
+
+
+def at_once(spans):
+  """How many spans of time hold one moment, at most."""
+  return max(
+    sum(begin <= moment < end for begin, end in spans) for moment, _ in spans
+  )
+
+
+@pytest.fixture(scope='module')
+def twelve(tmp_path_factory):
+  """Twelve trials on two cores and two GPUs, which are numbers alone."""
+  workdir = tmp_path_factory.mktemp('sweep') / 'twelve'
+  flags = ('--grid=rate=1,2', '--grid=sleep=0.1,0.05', '--seeds=0,1,2')
+  flags += ('--gpus=2', '--gpus_per_trial=1')
+  return workdir, flags, sweep(workdir, *flags)
+
+
+def test_every_trial_runs_once_as_many_at_once_as_there_is_room(twelve):
+  workdir, _, said = twelve
+  every = events(workdir)
+  assert len(every) == 12
+  assert all(
+    [e['event'] for e in x] == ['begin', 'end'] for x in every.values()
+  )
+  spans = [(x[0]['time'], x[1]['time']) for x in every.values()]
+  assert at_once(spans) == 2
+  assert '12 of 12 trials finished' in said
+
+
+def test_no_gpu_has_two_trials(twelve):
+  workdir, _, _ = twelve
+  for gpu in ('0', '1'):
+    spans = [
+      (x[0]['time'], x[1]['time'])
+      for x in events(workdir).values()
+      if x[0]['gpu'] == gpu
+    ]
+    assert len(spans) >= 2 and at_once(spans) == 1
+
+
+def test_the_board_has_means_over_seeds(twelve):
+  workdir, _, _ = twelve
+  board = record.leaderboard(trials(workdir), record.load(workdir))
+  assert len(board) == 4
+  assert board[0].mean == pytest.approx(4.01)  # 2^2 + the mean of 0, .01, .02
+  # Student's t with two degrees of freedom: 4.303 times .01 / sqrt(3).
+  assert board[0].margin == pytest.approx(4.302653 * 0.01 / 3**0.5, rel=1e-4)
+  assert board[-1].mean == pytest.approx(1.01)
+
+
+def test_the_same_command_again_runs_nothing(twelve):
+  workdir, flags, _ = twelve
+  before = events(workdir)
+  assert 'All 12 trials have finished' in sweep(workdir, *flags)
+  assert events(workdir) == before
+
+
+def test_the_page_needs_no_network(twelve):
+  workdir, _, _ = twelve
+  text = (workdir / 'report.html').read_text()
+  ours = text[text.rindex('</style>') :]
+  ours = ours[ours.index('<main>') :]
+  for word in ('src="http', 'href="http', 'url(', '@import', '<link'):
+    assert word not in ours
+  assert 'rate=2 sleep=0.1' in ours and '12' in ours
+
+
+def test_another_sweep_in_the_same_folder_is_refused(twelve):
+  workdir, flags, _ = twelve
+  said = sweep(workdir, *flags, '--trial_flags=--steps=7', code=2)
+  assert 'has a sweep with other flags' in said
+
+
+def test_more_seeds_add_trials(twelve, tmp_path):
+  sweep(tmp_path, '--grid=rate=1,2')
+  before = events(tmp_path)
+  sweep(tmp_path, '--grid=rate=1,2,3', '--cpus_per_trial=2')
+  after = events(tmp_path)
+  assert len(after) == 3 and all(after[name] == before[name] for name in before)
+  # It has the cores that it was promised, and each of the others had one.
+  assert len(after['rate=3'][0]['cores']) == min(
+    2, len(os.sched_getaffinity(0))
+  )
+  assert {len(x[0]['cores']) for x in before.values()} == {1}
+
+
+def test_a_trial_that_fails_does_not_stop_the_others(tmp_path):
+  said = sweep(tmp_path, '--grid=rate=1,13,2', code=4)
+  last = said.strip().splitlines()[-1]
+  assert last.startswith('inpaintax: 1 of 3 trials failed: rate=13.')
+  found = {trial.name: trial for trial in trials(tmp_path)}
+  assert found['rate=13'].code == 3
+  assert {found[x].status for x in ('rate=1', 'rate=2')} == {'finished'}
+  page = (tmp_path / 'report.html').read_text()
+  assert 'rate 13 brings bad luck' in page
+
+
+def test_a_search_is_gone_on_with(tmp_path):
+  flags = ('--search=rate=lin:0:2', '--trial_flags=--steps=1')
+  sweep(tmp_path, *flags, '--trials=4')
+  before = events(tmp_path)
+  assert len(before) == 4
+  sweep(tmp_path, *flags, '--trials=6')
+  after = events(tmp_path)
+  assert len(after) == 6 and all(after[name] == before[name] for name in before)
+  rates = [float(trial.flags['rate']) for trial in trials(tmp_path)]
+  assert all(0 <= rate <= 2 for rate in rates)
+
+
+def test_what_is_behind_is_stopped_early(tmp_path):
+  flags = '--trial_flags=--steps=27 --sleep=0.05'
+  sweep(tmp_path, '--grid=rate=9,8,1,2,3,4', flags, '--stop_early')
+  found = {trial.name: trial for trial in trials(tmp_path)}
+  assert found['rate=9'].status == 'finished'
+  stopped = [x for x in found.values() if x.status == 'stopped']
+  assert len(stopped) >= 3 and all(3 <= x.step < 27 for x in stopped)
+
+
+REFUSED = [
+  (
+    ['--grid=rade=1,2'],
+    "pretended --rade=1: Unknown command line flag 'rade'",
+  ),
+  (['--grid=rate=1,x'], 'flag --rate=x'),
+  (['--grid=rate=1,1'], 'give each value once'),
+  (['--grid=rate'], 'use NAME='),
+  (['--grid=workdir=a,b'], '--workdir cannot differ'),
+  (['--grid=seed=1,2'], 'use --seeds'),
+  (['--search=rate=log:0:1'], 'LOW below HIGH (above 0 for log)'),
+  (['--search=rate=lin:1:2', '--seeds=0,1'], 'a --search has one'),
+  (['--search=rate=lin:1:2', '--grid=steps=1,2'], 'use one'),
+  (['--seeds=0,-1'], 'whole numbers'),
+  ([], 'nothing to compare'),
+  (['--seeds=0', '--program=json'], "Unknown command line flag 'seed'"),
+  (['--seeds=0', '--program=no.such'], '--program=no.such cannot be used'),
+  (['--seeds=0', '--trials=3'], '--trials has no meaning without --search'),
+]
+
+
+def test_what_cannot_run_is_refused_before_anything_starts(
+  tmp_path, refusals_of, monkeypatch
+):
+  monkeypatch.setenv('PYTHONPATH', str(HERE))
+  begin = ['--program=pretended', '--metric=score', f'--workdir={tmp_path}/new']
+  found = refusals_of('sweep', [[*begin, *flags] for flags, _ in REFUSED])
+  for (flags, words), (error, said) in zip(REFUSED, found, strict=True):
+    assert error == 'InputError' and words in said, (flags, said)
+  assert not [*tmp_path.glob('new/*')]
+
+
+def test_a_trial_that_there_is_no_room_for_is_refused(tmp_path):
+  said = sweep(tmp_path, '--seeds=0', '--gpus_per_trial=1', '--gpus=0', code=2)
+  assert 'and there are 2 and 0' in said
+  assert not [*tmp_path.glob('trials/*')]
+
+
+def test_a_dry_run_prints_commands_alone(tmp_path):
+  said = sweep(
+    tmp_path / 'new',
+    '--grid=rate=1,2',
+    '--seeds=0,1',
+    '--trial_flags=--steps=3',
+    '--dry_run',
+  )
+  assert len(said.splitlines()) == 4 and not (tmp_path / 'new').exists()
+  name = plan.trial_name({'rate': '1', 'seed': '0'})
+  assert said.splitlines()[0] == (
+    'python -m pretended --steps=3 --rate=1 --seed=0'
+    f' --workdir={tmp_path}/new/trials/{name}'
+  )
