@@ -12,14 +12,11 @@ import cv2
 import numpy as np
 from scipy import ndimage
 
-from inpaintax.restore import pyramid
+from inpaintax.restore import pyramid, quilting
 
 # What is finer than this is detail: standard deviation of a Gaussian, pixels.
 # Patches are compared without it, since the model's fill has none.
 _BLUR = 1.8
-# Distance of the pieces of the quilt, pixels, and how far each reaches.
-_STRIDE = 5
-_REACH = 4
 # Weight of how rough a patch is, beside its colours.
 _ROUGH = 3.0
 # How many of the nearest patches may be taken.
@@ -80,7 +77,7 @@ def refine(
   for start, missing in reversed(pyramid.scales(whole, mask, limit=_DEPTH)):
     if estimate is not None:
       start = pyramid.finer(estimate, start, missing)
-    known = _wholly_known(missing, max(patch, 2 * _REACH + 1))
+    known = _wholly_known(missing, max(patch, 2 * quilting.REACH + 1))
     if known.any():
       estimate = _with_texture(start, missing, known, patch, describe)
   # A patch that is known at one scale is known at all finer ones.
@@ -140,15 +137,16 @@ def _with_texture(
   seen = smooth
   if describe is not None:
     seen = np.concatenate([seen, describe(smooth)], axis=-1)
-  pieces = _pieces(missing)
+  pieces = quilting.pieces(missing)
   candidates = np.argwhere(known)
   most = max(_FEWEST, min(_MOST, _PAIRS // max(1, len(pieces))))
   candidates = candidates[:: -(-len(candidates) // most)]
   detail = start - smooth
   rough = _roughness(detail, known, patch)
-  places = _nearest(seen, rough, pieces, candidates, patch)
-  quilt = _quilt(detail, pieces, places)
-  return np.where(missing[..., None], smooth + quilt, start)
+  quilt = quilting.Quilt(detail, missing, known)
+  places = _chosen(quilt, seen, rough, pieces, candidates, patch)
+  laid = quilting.mixed(detail, pieces, places)
+  return np.where(missing[..., None], smooth + laid, start)
 
 
 def _wholly_known(missing: np.ndarray, patch: int) -> np.ndarray:
@@ -158,16 +156,6 @@ def _wholly_known(missing: np.ndarray, patch: int) -> np.ndarray:
   edge = patch // 2
   framed = np.pad(missing.astype(np.uint8), edge, constant_values=1)
   return cv2.dilate(framed, kernel)[edge:-edge, edge:-edge] == 0
-
-
-def _pieces(missing: np.ndarray) -> np.ndarray:
-  """Centres of the pieces that the hole is covered with, int `[N, 2]`."""
-  near = np.ones((2 * _REACH + 1, 2 * _REACH + 1), np.uint8)
-  touched = cv2.dilate(missing.astype(np.uint8), near) > 0
-  rows, columns = (
-    np.arange(n) % _STRIDE == _STRIDE // 2 for n in missing.shape
-  )
-  return np.argwhere(touched & rows[:, None] & columns[None])
 
 
 def _roughness(detail: np.ndarray, known: np.ndarray, patch: int) -> np.ndarray:
@@ -198,17 +186,19 @@ def _spread(values: np.ndarray, weight: np.ndarray) -> np.ndarray:
   return weight * values + (1 - weight) * large
 
 
-def _nearest(
+def _chosen(
+  quilt: quilting.Quilt,
   seen: np.ndarray,
   rough: np.ndarray,
   pieces: np.ndarray,
   candidates: np.ndarray,
   patch: int,
 ) -> np.ndarray:
-  """For each piece a candidate whose patch is like its own.
+  """For each piece a place whose patch is like its own, and fits beside it.
 
-  Of the nearest few, and not one part of the image again and again if another
-  is almost as near: the eye sees repetition at once.
+  Of the nearest few, or what goes on where its neighbours came from; and not
+  one part of the image again and again if another is almost as near: the eye
+  sees repetition at once.
   """
   edge = patch // 2
   framed = np.pad(seen, [(edge, edge), (edge, edge), (0, 0)], 'symmetric')
@@ -216,7 +206,8 @@ def _nearest(
     framed, (patch, patch), (0, 1)
   )
   # As one more number of each patch, for a pixel's share of all.
-  last = _ROUGH * patch * np.sqrt(seen.shape[-1]) * rough
+  numbers = patch**2 * seen.shape[-1]
+  last = _ROUGH * np.sqrt(numbers) * rough
 
   def vectors(at: np.ndarray) -> np.ndarray:
     rows, columns = at.T
@@ -225,47 +216,29 @@ def _nearest(
 
   keys = vectors(candidates)
   lengths = np.square(keys).sum(1)
-  best = np.empty(len(pieces), np.int64)
+  places = np.empty((len(pieces), 2), np.int64)
   few = min(_CHOICE, len(keys))
-  # Neighbours among the candidates are the same patch to the eye.
-  cells = candidates // (2 * _REACH + 1)
-  cells = cells[:, 0] * (cells[:, 1].max() + 1) + cells[:, 1]
-  uses = np.zeros(cells.max() + 1, np.float32)
+  # Neighbours are the same patch to the eye.
+  cell = 2 * quilting.REACH + 1
+  uses = np.zeros([n // cell + 1 for n in rough.shape], np.float32)
   step = max(1, _BLOCK // len(keys))
   for first in range(0, len(pieces), step):
-    part = slice(first, first + step)
-    asked = vectors(pieces[part])
+    asked = vectors(pieces[first : first + step])
     distances = lengths - 2 * (asked @ keys.T)
-    distances += np.square(asked).sum(1, keepdims=True)
-    near = np.sort(np.argpartition(distances, few - 1)[:, :few], 1)
-    found = np.take_along_axis(distances, near, 1)
-    for number, (one, costs) in enumerate(zip(near, found, strict=True), first):
+    near = np.argpartition(distances, few - 1)[:, :few]
+    for number, (vector, one) in enumerate(
+      zip(asked, near, strict=True), first
+    ):
+      piece = pieces[number]
+      at = np.concatenate([candidates[one], quilt.beside(piece)])
+      unlike = np.square(vectors(at) - vector).sum(1) / numbers
       # What has been taken before must be so much nearer.
-      taken = one[(costs * (1 + uses[cells[one]])).argmin()]
-      uses[cells[taken]] += 1
-      best[number] = taken
-  return candidates[best]
-
-
-def _quilt(
-  detail: np.ndarray, pieces: np.ndarray, places: np.ndarray
-) -> np.ndarray:
-  """The detail at `places`, laid around `pieces`; where two meet, mixed."""
-  height, width = detail.shape[:2]
-  side = np.arange(-_REACH, _REACH + 1)
-  steps = np.stack(np.meshgrid(side, side, indexing='ij'), -1).reshape(-1, 2)
-  # Flat in the middle, and falling where the next piece begins.
-  shares = np.exp(-((np.abs(steps).max(1) / (_STRIDE / 2)) ** 6))
-  total = np.zeros((height + 2 * _REACH, width + 2 * _REACH, 3), np.float32)
-  power = np.zeros((*total.shape[:2], 1), np.float32)
-  for step, share in zip(steps, shares.astype(np.float32), strict=True):
-    # Each piece has another target: nothing is added twice in one assignment.
-    to = tuple((pieces + step + _REACH).T)
-    total[to] += share * detail[tuple((places + step).T)]
-    power[to] += share**2
-  inside = np.s_[_REACH : _REACH + height, _REACH : _REACH + width]
-  # Details that differ would weaken each other if their shares summed to one.
-  return (total / np.sqrt(np.maximum(power, 1e-30)))[inside]
+      costs = unlike * (1 + uses[tuple(at.T // cell)])
+      costs[few:] = unlike[few:]
+      places[number] = at[(costs + quilt.misfit(piece, at)).argmin()]
+      uses[tuple(places[number] // cell)] += 1
+      quilt.lay(piece, places[number])
+  return places
 
 
 def _check(
