@@ -123,15 +123,22 @@ def keep_memory() -> None:
 def refuse(names: Iterable[str], where: str) -> None:
   """Refuses flags that were given where they have no meaning.
 
+  In a flag file they may stand, and have then no effect: what gave them a
+  meaning there was overruled by the command line.
+
   Args:
     names: of the flags.
     where: what they have no meaning with, or without.
 
   Raises:
-    InputError: one of them was given.
+    InputError: one of them was given on the command line.
   """
   for name in names:
-    if flags.FLAGS[name].present:
+    flag = flags.FLAGS[name]
+    direct = usage.direct
+    if direct is not None and direct.isdisjoint((name, f'no{name}')):
+      flag.unparse()  # To its default.
+    if flag.present:
       raise errors.InputError(f'--{name} has no meaning {where}.')
     meaningless.add(name)
 

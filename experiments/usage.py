@@ -11,6 +11,10 @@ from collections.abc import Callable, Sequence
 
 from absl import flags
 
+# Names of the flags on the command line itself, once it has been parsed: the
+# others come from a flag file.
+direct: set[str] | None = None
+
 _HELP = re.compile(r'--?(help|helpshort|helpfull|h|\?)$')
 _WIDTH = 80
 _END = (
@@ -47,6 +51,8 @@ def parser(commands: Sequence[str]) -> Callable[[Sequence[str]], list[str]]:
     except flags.Error as error:
       raise UsageError(_reason(error)) from error
     _check(words, commands)
+    global direct
+    direct = {word.lstrip('-').partition('=')[0] for word in given}
     return words
 
   return parse

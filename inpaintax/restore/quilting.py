@@ -8,7 +8,7 @@ STRIDE = 5
 REACH = 4
 # Weight of how badly a piece fits what lies beside it, to how unlike the two
 # patches are.
-_FIT = 8.0
+_FIT = 4.0
 
 
 def pieces(missing: np.ndarray) -> np.ndarray:

@@ -46,3 +46,17 @@ def test_memory_that_was_given_back_is_kept():
 
   # Of 4 KiB or of 2 MiB each: that is the kernel's choice.
   assert pages('kept') < 16 < pages('not kept')
+
+
+def test_a_flag_file_may_say_what_the_command_line_makes_meaningless(
+  tmp_path, run_program
+):
+  file = tmp_path / 'blocks.flags'
+  file.write_text('--mask=blocks\n--max_blocks=2\n--size=32\n--count=2\n')
+  begin = ('masks', f'--flagfile={file}', '--mask=region')
+  done = run_program(*begin, f'--output={tmp_path}/new')
+  assert done.returncode == 0, done.stderr
+  assert len([*(tmp_path / 'new').glob('*.png')]) == 2
+  done = run_program(*begin, f'--output={tmp_path}/other', '--max_blocks=3')
+  assert done.returncode == 2
+  assert '--max_blocks has no meaning with --mask=region' in done.stderr
