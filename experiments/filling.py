@@ -89,7 +89,10 @@ def _method(label, model, *, textured, describe, **wanted):
     filled = fill(images, missing)
     triples = zip(images, filled, missing, strict=True)
     return np.stack(
-      [texture.refine(*triple, describe=describe) for triple in triples]
+      [
+        texture.refine(*one, share=textured, describe=describe)
+        for one in triples
+      ]
     )
 
   return filling.Method(label, fill_textured if textured else fill, True)

@@ -47,6 +47,17 @@ def test_a_flat_fill_gets_the_roughness_of_its_surroundings():
   assert abs(found[HOLE].mean() - 131) < 3
 
 
+def test_a_share_of_texture_lies_between_the_fill_and_all_of_it():
+  image = 100 + noise(48, 64, 3) // 4
+  given = filled(image, MASK, 131)
+  whole = texture.refine(image, given, MASK).astype(float)
+  half = texture.refine(image, given, MASK, share=0.5).astype(float)
+  np.testing.assert_allclose(half, (whole + given) / 2, atol=1)
+  for share in (0.0, 1.5, -1.0):
+    with pytest.raises(ValueError, match='share'):
+      texture.refine(image, given, MASK, share=share)
+
+
 def test_a_flat_image_stays_flat():
   image = np.full((48, 64, 3), 90, np.uint8)
   found = texture.refine(image, filled(image, MASK, 90), MASK)

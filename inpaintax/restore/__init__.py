@@ -148,7 +148,7 @@ def fill_image(
   mask: np.ndarray,
   filler: Filler,
   *,
-  textured: bool = False,
+  textured: float = 0.0,
   describe: texture.Describe | None = None,
 ) -> np.ndarray:
   """Fills the holes of an image of any size, each at its own place.
@@ -157,9 +157,10 @@ def fill_image(
     image: uint8 `[H, W, 3]`.
     mask: bool `[H, W]`, True = missing.
     filler: fills images of one size, or of any.
-    textured: give what is filled the texture of the most similar known patches:
-      `texture.refine`. Holes deeper than those of the training, which are
-      filled at a coarser scale, get it in any case.
+    textured: how much of the texture of the most similar known patches what is
+      filled is given, from 0 to 1: the `share` of `texture.refine`. Holes
+      deeper than those of the training, which are filled at a coarser scale,
+      get it in any case, all of it if this is 0.
     describe: what patches are compared by beside their colours, such as
       `features.make_describe`; None: nothing.
 
@@ -179,11 +180,16 @@ def fill_image(
       image, mask, filler.fill, limit=limit, multiple=filler.multiple
     )
     deep = mask if textured else tiles.halvings(mask, limit) > 0
-    return texture.refine_holes(image, out, mask, deep, describe=describe)
+    share = textured or 1.0
+    return texture.refine_holes(
+      image, out, mask, deep, share=share, describe=describe
+    )
   out = _in_windows(image, mask, filler)
   if not textured:
     return out
-  return texture.refine_holes(image, out, mask, mask, describe=describe)
+  return texture.refine_holes(
+    image, out, mask, mask, share=textured, describe=describe
+  )
 
 
 def _in_windows(

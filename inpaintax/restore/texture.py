@@ -41,6 +41,7 @@ def refine(
   mask: np.ndarray,
   *,
   patch: int = 7,
+  share: float = 1.0,
   describe: Describe | None = None,
 ) -> np.ndarray:
   """Gives what fills a hole the texture of the most similar known patches.
@@ -57,6 +58,8 @@ def refine(
       influence.
     mask: bool `[H, W]`, True = missing.
     patch: side of the patches that are compared, pixels, odd.
+    share: of the texture, in (0, 1]; the rest is the fill's. Sharpness grows
+      with it, the squared error with its square.
     describe: from float32 `[h, w, 3]` in [0, 1] to float32 `[h, w, F]`:
       features to be compared beside the colours, on a like scale. None: colours
       alone.
@@ -66,12 +69,12 @@ def refine(
     patch (of at least 9x9) that is wholly known, `filled` inside.
 
   Raises:
-    ValueError: a shape or type differs from the above, or `patch` is even.
+    ValueError: a shape, type or number differs from the above.
 
   Source: Yang et al. 2017, arXiv:1611.09969, sec. 3.2; the quilt is that of
   Efros and Freeman 2001, "Image quilting for texture synthesis and transfer".
   """
-  _check(image, filled, mask, patch)
+  _check(image, filled, mask, patch, share)
   whole = np.where(mask[..., None], filled, image).astype(np.float32) / 255
   estimate = None
   for start, missing in reversed(pyramid.scales(whole, mask, limit=_DEPTH)):
@@ -83,6 +86,7 @@ def refine(
   # A patch that is known at one scale is known at all finer ones.
   if estimate is None:
     return np.where(mask[..., None], filled, image)
+  estimate = whole + share * (estimate - whole)
   found = np.round(255 * np.clip(estimate, 0, 1)).astype(np.uint8)
   return np.where(mask[..., None], found, image)
 
@@ -93,6 +97,7 @@ def refine_holes(
   mask: np.ndarray,
   wanted: np.ndarray,
   *,
+  share: float = 1.0,
   describe: Describe | None = None,
 ) -> np.ndarray:
   """Gives holes texture, each from what lies around it.
@@ -103,6 +108,7 @@ def refine_holes(
     mask: bool `[H, W]`, True = missing.
     wanted: bool `[H, W]`: the missing pixels of the holes to do it to, whole
       holes; the others stay as they are in `filled`.
+    share: as in `refine`.
     describe: as in `refine`.
 
   Returns:
@@ -120,7 +126,9 @@ def refine_holes(
       for part, more in zip(box, margin, strict=True)
     )
     own = labels[at] == number
-    found = refine(image[at], filled[at], mask[at], describe=describe)
+    found = refine(
+      image[at], filled[at], mask[at], share=share, describe=describe
+    )
     out[at] = np.where(own[..., None], found, out[at])
   return out
 
@@ -242,7 +250,11 @@ def _chosen(
 
 
 def _check(
-  image: np.ndarray, filled: np.ndarray, mask: np.ndarray, patch: int
+  image: np.ndarray,
+  filled: np.ndarray,
+  mask: np.ndarray,
+  patch: int,
+  share: float,
 ) -> None:
   if mask.dtype != bool or mask.ndim != 2:
     raise ValueError(
@@ -255,3 +267,5 @@ def _check(
       )
   if patch < 3 or patch % 2 == 0:
     raise ValueError(f'patch must be odd and at least 3, got {patch}.')
+  if not 0 < share <= 1:
+    raise ValueError(f'share must be above 0 and at most 1, got {share}.')

@@ -192,6 +192,9 @@ def test_models_and_ways_to_finish_that_do_not_fit_are_refused(
   cases = [
     (['--finish=polished'], 'mirrored, blended, textured'),
     (['--finish=textured+textured'], 'once at most'),
+    (['--finish=textured:0'], 'above 0 and at most 1'),
+    (['--finish=textured:x'], 'above 0 and at most 1'),
+    (['--finish=blended:0.5'], 'once at most'),
     (['--finish=,'], 'two alternatives are the same'),
     (['--finish=blended', '--features=x'], '--features'),
     (['--mask=center', '--hole=32'], '--hole=32'),
