@@ -43,7 +43,7 @@ def content(workdir: pathlib.Path, sweep: plan.Sweep) -> dict[str, Any]:
 
 def _counts(trials):
   """How many have come to what: (status, number)."""
-  order = ('finished', 'stopped', 'failed', 'running')
+  order = ('finished', 'behind', 'stopped', 'failed', 'running')
   found = [(x, sum(t.status == x for t in trials)) for x in order]
   return [(status, number) for status, number in found if number]
 

@@ -77,8 +77,8 @@ class Process:
 
   @property
   def finished(self) -> bool:
-    """Whether the program has come to its end, now or before."""
-    return self.about.get('status') == 'finished'
+    """Whether there is no more to do: the program has ended, or is behind."""
+    return self.about.get('status') in ('finished', 'behind')
 
   def poll(self) -> bool:
     """Whether the program has ended; if so, that stands in `trial.json`."""
@@ -114,15 +114,10 @@ class Process:
     self._let_go()
 
   def _put(self, **changes):
-    self.about |= changes | {
-      'seconds': self._before + time.time() - self._started,
-      'devices': os.environ.get('CUDA_VISIBLE_DEVICES', ''),
-    }
     self._noted = time.time()
-    path = self._folder / 'trial.json'
-    new = path.with_suffix('.tmp')
-    new.write_text(json.dumps(self.about, indent=2) + '\n')
-    os.replace(new, path)
+    changes['seconds'] = self._before + self._noted - self._started
+    changes['devices'] = os.environ.get('CUDA_VISIBLE_DEVICES', '')
+    self.about = note(self._folder, **changes)
 
   def _take_cores(self, wanted):
     """Cores that no other trial is bound to; none if there are not enough.
@@ -158,6 +153,23 @@ def _before_program(cores):
     os.sched_setaffinity(0, cores)
 
 
+def note(folder: pathlib.Path, **changes: Any) -> dict[str, Any]:
+  """Writes into `trial.json` what has changed.
+
+  Args:
+    folder: of the trial.
+    **changes: plain JSON.
+
+  Returns:
+    All that stands there now.
+  """
+  about = read(folder) | changes
+  new = folder / '.trial.json.tmp'
+  new.write_text(json.dumps(about, indent=2) + '\n')
+  os.replace(new, folder / 'trial.json')
+  return about
+
+
 def read(folder: pathlib.Path) -> dict[str, Any]:
   """What a trial has come to.
 
@@ -165,9 +177,9 @@ def read(folder: pathlib.Path) -> dict[str, Any]:
     folder: of the trial.
 
   Returns:
-    `status`: running, finished, failed or stopped; `code`: its exit code;
-    `seconds` of all its runs; `flags` and `command`. Nothing if it has not
-    begun.
+    `status`: running, finished, failed, stopped, or behind others and ended
+    early; `code`: its exit code; `seconds` of all its runs; `flags` and
+    `command`. Nothing if it has not begun.
   """
   with contextlib.suppress(OSError, ValueError):
     found = json.loads((folder / 'trial.json').read_text())

@@ -20,7 +20,7 @@ class Trial(NamedTuple):
     name: of its folder.
     flags: its own, texts by name.
     workdir: of the training.
-    status: running, finished, failed or stopped.
+    status: running, finished, failed, stopped, or behind: ended early.
     code: the program's exit code, once it has ended.
     seconds: that it ran, all starts together.
     gpus: that it had.

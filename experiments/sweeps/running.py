@@ -4,7 +4,10 @@ import os
 import pathlib
 from typing import NamedTuple
 
-from experiments.sweeps import engine, plan, record
+from experiments.sweeps import engine, plan, process, record
+
+# What there is no more to do for.
+_ENDED = ('finished', 'behind')
 
 
 class Asked(NamedTuple):
@@ -43,9 +46,12 @@ def run(
     InputError: no trial can run with these resources.
   """
   before = record.trials(folder, sweep)
+  if not asked.stop_early:
+    _mark(before, 'behind', 'stopped')  # They may go on.
   todo = plan.combinations(sweep.grid, sweep.seeds)
   if not sweep.search:
-    done = {trial.name for trial in before if trial.status == 'finished'}
+    ended = [t for t in record.trials(folder, sweep) if t.status in _ENDED]
+    done = {trial.name for trial in ended}
     left = [one for one in todo if plan.trial_name(one) not in done]
     if not left:
       print(f'All {asked.trials} trials have finished.')
@@ -81,6 +87,16 @@ def run(
       directory=os.getcwd(),
     )
 
+  if asked.stop_early:
+    _mark(record.trials(folder, sweep), 'stopped', 'behind')
+
+
+def _mark(trials, old, new):
+  """What was stopped in a sweep that has come to its end was behind."""
+  for trial in trials:
+    if trial.status == old:
+      process.note(trial.workdir, status=new)
+
 
 def _beginning(number, found, folder):
   """What is about to happen, in a line."""
@@ -98,7 +114,7 @@ def _tell(sweep, folder, number):
   trials = record.trials(folder, sweep)
   count = lambda status: sum(trial.status == status for trial in trials)
   text = f'{count("finished")} of {number} trials finished'
-  for status in ('stopped', 'failed'):
+  for status in ('behind', 'stopped', 'failed'):
     if count(status):
       text += f', {count(status)} {status}'
   board = record.leaderboard(trials, sweep)

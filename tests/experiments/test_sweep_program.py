@@ -116,13 +116,22 @@ def test_a_search_is_gone_on_with(tmp_path):
   assert all(0 <= rate <= 2 for rate in rates)
 
 
-def test_what_is_behind_is_stopped_early(tmp_path):
-  flags = '--trial_flags=--steps=27 --sleep=0.05'
-  sweep(tmp_path, '--grid=rate=9,8,1,2,3,4', flags, '--stop_early')
+def test_what_is_behind_ends_early_and_may_go_on_later(tmp_path):
+  flags = ('--grid=rate=9,8,1,2', '--trial_flags=--steps=27 --sleep=0.05')
+  sweep(tmp_path, *flags, '--stop_early')
   found = {trial.name: trial for trial in trials(tmp_path)}
   assert found['rate=9'].status == 'finished'
-  stopped = [x for x in found.values() if x.status == 'stopped']
-  assert len(stopped) >= 3 and all(3 <= x.step < 27 for x in stopped)
+  behind = [x for x in found.values() if x.status == 'behind']
+  assert len(behind) >= 2 and all(3 <= x.step < 27 for x in behind)
+  before = events(tmp_path)
+  assert 'All 4 trials' in sweep(tmp_path, *flags, '--stop_early')
+  assert events(tmp_path) == before
+  sweep(tmp_path, *flags)
+  assert {trial.status for trial in trials(tmp_path)} == {'finished'}
+  for trial in behind:
+    told = events(tmp_path)[trial.name]
+    assert [x['event'] for x in told] == ['begin', 'stopped', 'begin', 'end']
+    assert told[2]['step'] == told[1]['step']
 
 
 REFUSED = [
