@@ -33,6 +33,7 @@ def content(workdir: pathlib.Path, sweep: plan.Sweep) -> dict[str, Any]:
     'finding': _finding(scored, sweep),
     'cost': _cost(trials),
     'board': [_row(row) for row in board],
+    'others': sorted({x for row in board for x in row.others}, key=_rank),
     'effects': [_effect(name, trials, sweep) for name in _names(sweep)],
     'shares': _shares(trials, sweep),
     'curves': _curves(scored, sweep),
@@ -92,6 +93,7 @@ def _row(row):
     'label': row.label,
     'mean': row.mean,
     'margin': row.margin,
+    'others': row.others,
     'trials': [
       {
         'name': trial.name,
@@ -104,6 +106,11 @@ def _row(row):
       for trial in row.trials
     ],
   }
+
+
+def _rank(name):
+  """Figures of validation images before all others."""
+  return not name.startswith('val/'), name
 
 
 def _names(sweep):

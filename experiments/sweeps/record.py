@@ -10,6 +10,8 @@ from experiments.sweeps import plan, process
 from inpaintax.errors import InputError
 
 _NAME = 'sweep.json'
+# Of a metric that is taken of a batch: so many lines are averaged.
+_LINES = 5
 _CONFIDENCE = 0.975  # Two-sided 95 %.
 
 
@@ -27,6 +29,8 @@ class Trial(NamedTuple):
     command: that ran it.
     step: of its last line of metrics.
     score: the last value of the sweep's metric; None: there is none.
+    others: the last values of all other metrics; of those that are no figure of
+      validation images, the mean of the last few lines.
   """
 
   name: str
@@ -39,6 +43,7 @@ class Trial(NamedTuple):
   command: list[str]
   step: int
   score: float | None
+  others: dict[str, float]
 
 
 class Row(NamedTuple):
@@ -52,6 +57,7 @@ class Row(NamedTuple):
     mean: of the scores; None: there are none.
     margin: half of the mean's 95 % interval (Student's t, over seeds); None
       with fewer than two scores.
+    others: means of all other metrics.
   """
 
   label: str
@@ -60,6 +66,7 @@ class Row(NamedTuple):
   scores: list[float]
   mean: float | None
   margin: float | None
+  others: dict[str, float]
 
 
 def save(folder: pathlib.Path, sweep: plan.Sweep) -> None:
@@ -130,10 +137,17 @@ def trials(folder: pathlib.Path, sweep: plan.Sweep) -> list[Trial]:
 
 def _trial(workdir, about, sweep):
   lines = process.metrics(workdir)
-  scores = [line[sweep.metric] for line in lines if sweep.metric in line]
-  score = scores[-1] if scores else None
-  if not isinstance(score, int | float) or not math.isfinite(score):
-    score = None
+  values: dict[str, list[float]] = {}
+  for line in lines:
+    for name, value in line.items():
+      if isinstance(value, int | float) and math.isfinite(value):
+        values.setdefault(name, []).append(value)
+  last = {
+    name: _mean(found[-1:] if name.startswith('val/') else found[-_LINES:])
+    for name, found in values.items()
+    if any(found)  # Not what is always 0.
+  }
+  scores = values.get(sweep.metric)
   return Trial(
     name=workdir.name,
     flags=about['flags'],
@@ -144,8 +158,13 @@ def _trial(workdir, about, sweep):
     gpus=about.get('gpus', 0.0),
     command=about['command'],
     step=lines[-1]['step'] if lines else 0,
-    score=score,
+    score=scores[-1] if scores else None,
+    others={k: v for k, v in last.items() if k not in ('step', sweep.metric)},
   )
+
+
+def _mean(values):
+  return sum(values) / len(values)
 
 
 def leaderboard(trials: list[Trial], sweep: plan.Sweep) -> list[Row]:
@@ -175,7 +194,12 @@ def _row(group):
   scores = [trial.score for trial in group if trial.score is not None]
   mean, margin = interval(scores)
   label = ' '.join(f'{name}={value}' for name, value in own.items())
-  return Row(label or 'as given', own, group, scores, mean, margin)
+  names = sorted({name for trial in group for name in trial.others})
+  others = {
+    name: _mean([x.others[name] for x in group if name in x.others])
+    for name in names
+  }
+  return Row(label or 'as given', own, group, scores, mean, margin, others)
 
 
 def interval(scores: list[float]) -> tuple[float | None, float | None]:
