@@ -57,7 +57,7 @@ def run(main: Callable[..., None], *, commands: Sequence[str] = ()) -> None:
       # Where a write fails, TensorStore's threads have much to say too.
       sys.unraisablehook = lambda _: None
     try:
-      _refuse_flags()
+      refuse_values()
       main(*words)
     except (Exception, interruption.Interrupted) as error:
       if _DEBUG.value:
@@ -172,8 +172,14 @@ def no_space(error: BaseException) -> bool:
   return isinstance(error, OSError) and error.errno in errors.DISK_FULL
 
 
-def _refuse_flags() -> None:
-  """What no flag may be: absl lets it pass, or takes it for something else."""
+def refuse_values() -> None:
+  """Refuses what no flag may be.
+
+  absl lets it pass, or takes it for something else.
+
+  Raises:
+    InputError: a value is empty, no number, or begins with ~.
+  """
   for flag in usage.own_flags():
     # An empty path would mean the current folder: a mistake in a shell.
     if flag.value == '':

@@ -37,8 +37,6 @@ def main():
   if not workdir.is_dir():
     raise InputError(f'--workdir={workdir}: no such folder.')
   output = pathlib.Path(_OUTPUT.value or workdir / 'report.html')
-  if output.is_dir():
-    raise InputError(f'--output={output} is a folder: name a file in it.')
   sweep = record.load(workdir)
   if sweep is None:
     evaluations = [pathlib.Path(folder) for folder in _EVALUATION.value]

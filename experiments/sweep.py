@@ -19,7 +19,6 @@ trials failed; the others have finished.
 import pathlib
 import shlex
 import sys
-from collections.abc import Sequence
 
 from absl import flags
 
@@ -111,6 +110,8 @@ _DRY_RUN = flags.DEFINE_bool(
 
 
 _FIGURES = 'val/'  # What metrics of the validation images begin with.
+# What is the sweep's to say, and nothing that a trial can be asked.
+_OURS = ('workdir', 'restart', 'help', 'helpfull', 'helpshort')
 
 
 def main():
@@ -132,8 +133,6 @@ def main():
       words = ['python', '-m', sweep.program, *sweep.flags, *own, place]
       print(shlex.join(words))
     return
-  resources = _resources()
-  record.save(folder, sweep)
   asked = running.Asked(
     trials=_TRIALS.value if sweep.search else len(_wanted(sweep)),
     stop_early=_STOP_EARLY.value,
@@ -141,7 +140,7 @@ def main():
     steps=steps,
     retries=_RETRIES.value,
   )
-  running.run(sweep, folder, asked, resources)
+  running.run(sweep, folder, asked, _resources())
   trials = record.trials(folder, sweep)
   running.show(sweep, trials)
   report = folder / 'report.html'
@@ -149,10 +148,11 @@ def main():
   print(f'The page: {report}', flush=True)
   failed = [trial.name for trial in trials if trial.status == 'failed']
   if failed:
+    some = ' '.join([*failed[:5], *['…'][: len(failed) > 5]])
+    place = shlex.quote(str(folder))
     raise ItemsFailedError(
-      f'{len(failed)} of {len(trials)} trials failed: {" ".join(failed[:5])}'
-      f'{" …" if failed[5:] else ""}. What they said last:'
-      f' {folder}/trials/*/log.txt. The same command tries them again.'
+      f'{len(failed)} of {len(trials)} trials failed: {some}. What they said'
+      f' last: {place}/trials/*/log.txt. The same command tries them again.'
     )
 
 
@@ -181,10 +181,9 @@ def _asked():
     program.refuse(['grace'], 'without --stop_early')
   if 'seed' in [*grid, *search]:
     raise InputError('seed: use --seeds=0,1,2.')
-  words = [word for text in _TRIAL_FLAGS.value for word in shlex.split(text)]
   return plan.Sweep(
     program=_PROGRAM.value,
-    flags=words,
+    flags=_words(),
     grid=grid,
     search=search,
     seeds=seeds,
@@ -193,19 +192,41 @@ def _asked():
   )
 
 
+def _words():
+  """The flags of every trial."""
+  from inpaintax.errors import InputError
+
+  try:
+    words = [word for text in _TRIAL_FLAGS.value for word in shlex.split(text)]
+  except ValueError as error:
+    raise InputError(f'--trial_flags: {error}.') from error
+  for word in words:
+    name = word.lstrip('-').partition('=')[0]
+    if name in _OURS or not word.startswith('-'):
+      raise InputError(f'--trial_flags: {word} is not for trials.')
+  return words
+
+
 def _check_same(sweep, before):
   """Refuses to mix what cannot be compared."""
   from inpaintax.errors import InputError
 
   if before is None:
     return
-  for name in ('program', 'flags', 'metric', 'mode'):
-    old, new = getattr(before, name), getattr(sweep, name)
+  for name, old, new in (
+    ('--program', [before.program], [sweep.program]),
+    ('--metric', [before.metric], [sweep.metric]),
+    ('--mode', [before.mode], [sweep.mode]),
+    ('--trial_flags', before.flags, sweep.flags),
+    ('--grid', sorted(before.grid), sorted(sweep.grid)),
+    ('--search', sorted(before.search), sorted(sweep.search)),
+  ):
     if old != new:
-      text = lambda x: x if isinstance(x, str) else shlex.join(x)
+      gone = [x for x in old if x not in new] or ['nothing else']
+      come = [x for x in new if x not in old] or ['nothing else']
       raise InputError(
-        f'--workdir={_WORKDIR.value} has a sweep with other {name}: {text(old)}'
-        f' (now {text(new)}). Give another --workdir.'
+        f'--workdir={_WORKDIR.value} has a sweep with another {name}: there'
+        f' {shlex.join(gone)}, now {shlex.join(come)}. Give another --workdir.'
       )
 
 
@@ -227,15 +248,20 @@ def _check_flags(sweep):
     for one in _wanted(sweep)
   ]
   found = resolve.resolve(sweep.program, lines)
+  known: dict[str, str] = {}
   for line, one in zip(lines, found, strict=True):
     if 'error' in one:
       raise InputError(
         f'{sweep.program} {shlex.join(line[:-1])}: {one["error"]}'
       )
-    known = one['flags']
-    if 'steps' not in known:
+    meant = one['flags']
+    if 'steps' not in meant:
       raise InputError(f'--program={sweep.program} trains nothing.')
-    if sweep.metric.startswith(_FIGURES) and 'val_data' not in known:
+    own = shlex.join(line[len(sweep.flags) : -1])
+    same = known.setdefault(str(meant), own)
+    if same != own:
+      raise InputError(f'two trials would be the same: {same} and {own}.')
+    if sweep.metric.startswith(_FIGURES) and 'val_data' not in meant:
       raise InputError(
         f'--metric={sweep.metric} is measured on validation images: add'
         " --trial_flags='--val_data=…'."
@@ -258,27 +284,6 @@ def _resources():
   )
 
 
-def to_trials(words: Sequence[str]) -> list[str]:
-  """Has --flagfile be of the trials: absl would read it as this program's.
-
-  Args:
-    words: a command line without the program.
-
-  Returns:
-    The same, `--flagfile=X` as `--trial_flags=--flagfile=X`.
-  """
-  found: list[str] = []
-  rest = iter(words)
-  for word in rest:
-    name, equals, value = word.partition('=')
-    if name in ('--flagfile', '-flagfile'):
-      value = value if equals else next(rest, '')
-      found.append(f'--trial_flags={shlex.quote(f"--flagfile={value}")}')
-    else:
-      found.append(word)
-  return found
-
-
 if __name__ == '__main__':
-  sys.argv[1:] = to_trials(sys.argv[1:])
+  sys.argv[1:] = plan.to_trials(sys.argv[1:])
   program.run(main)

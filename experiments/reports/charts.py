@@ -24,36 +24,40 @@ def curves(
   title: str,
   lines: Sequence[tuple[str, Sequence[float], Sequence[float]]],
   *,
-  groups: Sequence[int] | None = None,
-  legend: bool = True,
+  groups: Sequence[tuple[int, str]] | None = None,
 ) -> str:
   """Values over steps.
 
   Args:
     title: above the chart.
     lines: (name, steps, values) of each curve.
-    groups: the number of each curve's colour; None: each its own.
-    legend: whether to name the curves beside the chart too.
+    groups: the number of each curve's colour and what it stands for; None: each
+      has its own.
 
   Returns:
     HTML.
   """
   figure = _figure(title)
+  seen = set()
   for number, (name, steps, values) in enumerate(lines):
-    color = COLORS[(groups[number] if groups else number) % len(COLORS)]
+    color, group = groups[number] if groups else (number, name)
     few = len(steps) < 40
     figure.add_trace(
       go.Scatter(
         x=list(steps),
         y=_finite(values),
-        name=name,
+        name=group,
+        legendgroup=group,
+        showlegend=group not in seen,
+        opacity=0.8,
         mode='lines+markers' if few else 'lines',
-        line={'color': color, 'width': 1.8},
+        line={'color': COLORS[color % len(COLORS)], 'width': 1.8},
         marker={'size': 4},
         hovertemplate='step %{x}: %{y:.5g}<extra>' + name + '</extra>',
       )
     )
-  figure.update_layout(showlegend=legend and len(lines) > 1)
+    seen.add(group)
+  figure.update_layout(showlegend=len(seen) > 1)
   figure.update_xaxes(title='step', rangemode='tozero')
   return _html(figure)
 

@@ -1,11 +1,14 @@
 """A page: one file, with all that it shows inside it."""
 
 import base64
+import contextlib
 import os
 import pathlib
 from typing import Any
 
 import jinja2
+
+from inpaintax.errors import DISK_FULL, InputError
 
 # Plotly draws the curves; its code stands in the page too.
 _TEMPLATES = pathlib.Path(__file__).parent / 'templates'
@@ -42,15 +45,24 @@ def write(path: pathlib.Path, text: str) -> None:
     text: HTML.
 
   Raises:
-    OSError: it cannot be written.
+    InputError: it cannot be written, or is no file.
   """
-  path.parent.mkdir(parents=True, exist_ok=True)
+  if path.exists() and not path.is_file():
+    raise InputError(f'{path} is no file: give --output a name for the page.')
   part = path.with_name(f'.{path.name}.{os.getpid()}')
   try:
+    path.parent.mkdir(parents=True, exist_ok=True)
     part.write_text(text, encoding='utf-8')
     os.replace(part, path)
+  except OSError as error:
+    if error.errno in DISK_FULL:
+      raise
+    raise InputError(
+      f'{path} cannot be written: {error.strerror}. Give another --output.'
+    ) from error
   finally:
-    part.unlink(missing_ok=True)
+    with contextlib.suppress(OSError):
+      part.unlink(missing_ok=True)
 
 
 def picture(path: pathlib.Path) -> str:

@@ -54,7 +54,7 @@ def content(
   return {
     'title': workdir.absolute().name,
     'step': lines[-1]['step'] if lines else 0,
-    'steps': int(flags.get('steps', 0)),
+    'steps': _whole(flags.get('steps')),
     'last': _last(lines),
     'flags': meaning,
     'facts': _facts(workdir, sessions, flags),
@@ -67,25 +67,34 @@ def content(
 def _flags(workdir):
   """The lines of flags.txt."""
   try:
-    lines = (workdir / 'flags.txt').read_text().splitlines()
+    text = (workdir / 'flags.txt').read_text(errors='replace')
   except OSError:
     return []
-  return [line for line in lines if line.startswith('--')]
+  return [line for line in text.splitlines() if line.startswith('--')]
 
 
 def _sessions(workdir):
   """sessions.jsonl; a line that was cut off is left out."""
   found = []
   try:
-    lines = (workdir / 'sessions.jsonl').read_text().splitlines()
+    text = (workdir / 'sessions.jsonl').read_text(errors='replace')
   except OSError:
     return []
-  for line in lines:
+  for line in text.splitlines():
     try:
-      found.append(json.loads(line))
-    except ValueError:
+      one = json.loads(line)
+      # What is used of a line.
+      [
+        one['event'],
+        one['time'],
+        int(one['step']),
+        one.get('versions', {}).items(),
+      ]
+      float(one.get('seconds', 0))
+    except (ValueError, KeyError, TypeError, AttributeError):
       continue
-  return [one for one in found if isinstance(one, dict)]
+    found.append(one)
+  return found
 
 
 def _meaning(sessions, lines):
@@ -101,7 +110,7 @@ def _meaning(sessions, lines):
     except InputError:
       pass  # A program of another version: its flags as they stand.
   pairs = [line.removeprefix('--').partition('=') for line in lines]
-  return [(name, value, True) for name, _, value in pairs]
+  return [(name, value, False) for name, _, value in pairs]
 
 
 def _facts(workdir, sessions, flags):
@@ -119,12 +128,15 @@ def _facts(workdir, sessions, flags):
     ('commit', last.get('commit') or 'no repository'),
     ('device', f'{last.get("devices")} × {last.get("device")}'),
     ('processor', f'{last.get("processor")}, {last.get("cores")} cores'),
-    ('versions', ', '.join(f'{k} {v}' for k, v in last['versions'].items())),
+    (
+      'versions',
+      ', '.join(f'{k} {v}' for k, v in last.get('versions', {}).items()),
+    ),
   ]
   seconds = sum(one.get('seconds', 0) for one in ended)
   if seconds:
     facts.append(('time', page.duration(seconds)))
-  rate = _rate(sessions, int(flags.get('batch_size', 0)))
+  rate = _rate(sessions, _whole(flags.get('batch_size')))
   if rate:
     facts.append(('speed', f'{rate:.0f} images a second, all included'))
   return facts
@@ -140,12 +152,21 @@ def _rate(sessions, batch_size):
   return images / seconds if seconds else 0.0
 
 
+def _whole(text):
+  """A whole number; 0 for what is none."""
+  return int(text) if text and text.isdecimal() else 0
+
+
 def _last(lines):
   """The last validation figures: (name, text)."""
   found = [line for line in lines if any(k.startswith('val/') for k in line)]
   if not found:
     return []
-  return [(k, f'{v:.4g}') for k, v in found[-1].items() if k != 'step']
+  return [
+    (name, f'{value:.4g}')
+    for name, value in found[-1].items()
+    if name != 'step' and isinstance(value, int | float)
+  ]
 
 
 def curves_of(lines: list[dict[str, Any]]) -> list[str]:
@@ -209,20 +230,32 @@ def _evaluation(folder):
   try:
     results = json.loads((folder / 'results.json').read_text())
     rows = results['rows']
-  except (OSError, ValueError, KeyError, TypeError) as error:
+    headings = reports.headings(rows[0])
+    cells = [reports.cells(row) for row in rows]
+    worst = [
+      (x['image'], float(x['psnr_db'])) for x in results.get('worst', [])
+    ]
+    count = int(results['n'])
+  except OSError as error:
     raise InputError(
-      f'--evaluation={folder} is no folder of experiments.evaluate: {error}.'
+      f'--evaluation={folder} is no folder of experiments.evaluate:'
+      f' results.json: {error.strerror}.'
+    ) from error
+  except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
+    raise InputError(
+      f'--evaluation={folder}: results.json is not of experiments.evaluate, or'
+      f' damaged ({type(error).__name__}: {error}). Evaluate again.'
     ) from error
   names = {path.name: path for path in folder.glob('*.png')}
   return {
     'name': folder.absolute().name,
-    'headings': reports.headings(rows[0]),
-    'cells': [reports.cells(row) for row in rows],
-    'n': results['n'],
+    'headings': headings,
+    'cells': cells,
+    'n': count,
     'command': results.get('command', ''),
     'masks': results.get('masks_sha256'),
     'grid': page.picture(names['grid.png']) if 'grid.png' in names else None,
-    'worst': results.get('worst', []),
+    'worst': worst,
     'worst_picture': (
       page.picture(names['worst.png']) if 'worst.png' in names else None
     ),

@@ -10,6 +10,7 @@ from experiments.sweeps import plan, process, record
 # Lines of a failed trial's log.
 _LOG_LINES = 15
 _MOST_CURVES = 60
+_ENDED = ('finished', 'behind', 'failed')
 
 
 def content(workdir: pathlib.Path, sweep: plan.Sweep) -> dict[str, Any]:
@@ -30,7 +31,7 @@ def content(workdir: pathlib.Path, sweep: plan.Sweep) -> dict[str, Any]:
     'sweep': sweep,
     'flags': shlex.join(sweep.flags),
     'counts': _counts(trials),
-    'finding': _finding(scored, sweep),
+    'finding': _finding(scored, trials, sweep),
     'cost': _cost(trials),
     'board': [_row(row) for row in board],
     'others': sorted({x for row in board for x in row.others}, key=_rank),
@@ -49,12 +50,13 @@ def _counts(trials):
   return [(status, number) for status, number in found if number]
 
 
-def _finding(scored, sweep):
+def _finding(scored, trials, sweep):
   """The first two of the board, in a sentence."""
   if not scored:
     return 'No trial has a score yet.'
   best = scored[0]
-  text = f'{best.label} leads with {sweep.metric} {best.mean:.4g}'
+  text = '' if all(t.status in _ENDED for t in trials) else 'So far, '
+  text += f'{best.label} leads with {sweep.metric} {best.mean:.4g}'
   if best.margin is not None:
     text += f' ± {best.margin:.2g} (95 %, {len(best.scores)} seeds)'
   if len(scored) > 1:
@@ -93,6 +95,7 @@ def _row(row):
     'label': row.label,
     'mean': row.mean,
     'margin': row.margin,
+    'steps': sorted({trial.step for trial in row.trials}),
     'others': row.others,
     'trials': [
       {
@@ -177,11 +180,11 @@ def _curves(scored, sweep):
       ]
       if points:
         lines.append((trial.name, *zip(*points, strict=True)))
-        groups.append(number)
+        groups.append((number, row.label))
   if not lines:
     return ''
   few = lines[:_MOST_CURVES]
-  return charts.curves(sweep.metric, few, groups=groups, legend=False)
+  return charts.curves(sweep.metric, few, groups=groups)
 
 
 def _ends(scored):

@@ -256,8 +256,11 @@ def optuna(
   Source: Akiba et al. 2019, "Optuna", arXiv:1907.10902; Bergstra et al. 2011,
   "Algorithms for hyper-parameter optimization".
   """
+  import optuna as library
   from ray import tune
   from ray.tune.search.optuna import OptunaSearch
+
+  library.logging.set_verbosity(library.logging.WARNING)
 
   make: dict[str, Any] = {
     'lin': tune.uniform,

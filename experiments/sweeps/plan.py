@@ -7,6 +7,7 @@ import hashlib
 import itertools
 import math
 import re
+import shlex
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
@@ -67,11 +68,15 @@ def parse_grid(specs: Sequence[str]) -> dict[str, list[str]]:
   grid: dict[str, list[str]] = {}
   for spec in specs:
     name, text = _split('grid', spec, 'adversarial_weight=0,1e-3')
-    values = text.split(';' if ';' in text else ',')
+    values = _values(text)
     _check_values(f'--grid={spec}', values)
     _check_new(f'--grid={spec}', name, grid)
     grid[name] = values
   return grid
+
+
+def _values(text):
+  return [x.strip() for x in text.split(';' if ';' in text else ',')]
 
 
 def parse_search(specs: Sequence[str]) -> dict[str, Range]:
@@ -93,7 +98,7 @@ def parse_search(specs: Sequence[str]) -> dict[str, Range]:
     _check_new(f'--search={spec}', name, found)
     kind, _, rest = text.partition(':')
     if kind == 'choice':
-      texts = rest.split(';' if ';' in rest else ',')
+      texts = _values(rest)
       _check_values(f'--search={spec}', texts)
       found[name] = Range(kind, tuple(texts))
     else:
@@ -104,7 +109,7 @@ def parse_search(specs: Sequence[str]) -> dict[str, Range]:
 def _range(spec, kind, text):
   """Of numbers."""
   wrong = InputError(
-    f'--search={spec}: use NAME=log:LOW:HIGH, likewise {" and ".join(_RANGES)},'
+    f'--search={spec}: use NAME=lin:LOW:HIGH, or log, or int for whole numbers,'
     ' with LOW below HIGH (above 0 for log), or NAME=choice:VALUE,VALUE.'
   )
   parse = int if kind == 'int' else float
@@ -131,10 +136,11 @@ def parse_seeds(values: Sequence[str]) -> list[int]:
     InputError: one is none, or there twice.
   """
   text = ','.join(values)
-  _check_values(f'--seeds={text}', values)
-  if not all(value.isdecimal() for value in values):
+  if not all(value.strip().isdecimal() for value in values):
     raise InputError(f'--seeds={text}: give whole numbers, such as 0,1,2.')
-  return [int(value) for value in values]
+  seeds = [int(value) for value in values]
+  _check_values(f'--seeds={text}', [str(seed) for seed in seeds])
+  return seeds
 
 
 def combinations(
@@ -158,6 +164,35 @@ def combinations(
   return [one | tail for tail in tails for one in every]
 
 
+def within(assignment: dict[str, str], sweep: Sweep) -> bool:
+  """Whether a search could have chosen a trial.
+
+  Args:
+    assignment: of the trial, texts by name.
+    sweep: with a search.
+
+  Returns:
+    Whether it has just its flags, each within its range, and its seed.
+  """
+  own = settings(assignment)
+  seed = str(sweep.seeds[0]) if sweep.seeds else None
+  if own.keys() != sweep.search.keys() or assignment.get('seed') != seed:
+    return False
+  for name, (kind, values) in sweep.search.items():
+    if kind == 'choice':
+      good = own[name] in values
+    else:
+      low, high = (float(value) for value in values)
+      try:
+        number = int(own[name]) if kind == 'int' else float(own[name])
+      except ValueError:
+        return False
+      good = low <= number <= high
+    if not good:
+      return False
+  return True
+
+
 def trial_name(assignment: dict[str, str]) -> str:
   """The name of a trial's folder: the same for the same flags.
 
@@ -165,10 +200,12 @@ def trial_name(assignment: dict[str, str]) -> str:
     assignment: values of flags, as texts.
 
   Returns:
-    `name=value,name=value`, of letters that every file system knows.
+    `name=value,name=value` by their names, the seed last, of letters that every
+    file system knows.
   """
-  text = ','.join(f'{name}={value}' for name, value in assignment.items())
-  name = re.sub(r'[^\w=,.+-]+', '_', text) or 'only'
+  pairs = sorted(assignment.items(), key=lambda pair: (pair[0] == 'seed', pair))
+  text = ','.join(f'{name}={value}' for name, value in pairs)
+  name = re.sub(r'[^\w=,.+-]+', '_', text, flags=re.ASCII) or 'only'
   if (name == text and len(name) <= _LONGEST) or not text:
     return name
   # What was changed or cut off must not make two trials one.
@@ -205,3 +242,26 @@ def _check_new(where, name, known):
     raise InputError(f'{where}: {name} is there twice.')
   if name in ('workdir', 'restart', 'flagfile'):
     raise InputError(f'{where}: --{name} cannot differ between trials.')
+
+
+def to_trials(words: Sequence[str]) -> list[str]:
+  """Has --flagfile be of the trials: absl would read it as this program's.
+
+  Args:
+    words: a command line without the program.
+
+  Returns:
+    The same, `--flagfile=X` as `--trial_flags=--flagfile=X`.
+  """
+  found: list[str] = []
+  rest = iter(words)
+  for word in rest:
+    name, equals, value = word.partition('=')
+    if name in ('--flagfile', '-flagfile'):
+      value = value if equals else next(rest, '')
+      if not value:  # absl says what is missing.
+        return [*found, word]
+      found.append(f'--trial_flags={shlex.quote(f"--flagfile={value}")}')
+    else:
+      found.append(word)
+  return found

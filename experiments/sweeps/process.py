@@ -22,6 +22,8 @@ from typing import Any
 _GRACE = 120.0
 # How often the time that a trial has run is noted: it may be killed. Seconds.
 _NOTE_EVERY = 10.0
+# What is in `trial.json` in any case.
+_KINDS = {'status': str, 'command': list, 'flags': dict, 'seconds': float}
 _PR_SET_PDEATHSIG = 1
 _LIBC = ctypes.CDLL(None)
 
@@ -179,13 +181,33 @@ def read(folder: pathlib.Path) -> dict[str, Any]:
   Returns:
     `status`: running, finished, failed, stopped, or behind others and ended
     early; `code`: its exit code; `seconds` of all its runs; `flags` and
-    `command`. Nothing if it has not begun.
+    `command`. Nothing if it has not begun, or that cannot be read.
   """
-  with contextlib.suppress(OSError, ValueError):
+  try:
     found = json.loads((folder / 'trial.json').read_text())
-    if isinstance(found, dict):
-      return found
-  return {}
+    whole = all(type(found[name]) is kind for name, kind in _KINDS.items())
+  except (OSError, ValueError, KeyError, TypeError):
+    return {}
+  return found if whole else {}
+
+
+def in_use(folder: pathlib.Path) -> bool:
+  """Whether a trial's program, or what has started it, is alive.
+
+  Args:
+    folder: of the trial.
+
+  Returns:
+    Whether it is, as far as the file system has locks.
+  """
+  try:
+    with open(folder / 'trial.lock') as file:
+      fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+  except BlockingIOError:
+    return True
+  except OSError:
+    return False
+  return False
 
 
 def metrics(folder: pathlib.Path) -> list[dict[str, Any]]:
@@ -199,7 +221,9 @@ def metrics(folder: pathlib.Path) -> list[dict[str, Any]]:
   """
   lines = []
   with contextlib.suppress(OSError):
-    for text in (folder / 'metrics.jsonl').read_text().splitlines():
+    for text in (
+      (folder / 'metrics.jsonl').read_text(errors='replace').splitlines()
+    ):
       with contextlib.suppress(ValueError):
         line = json.loads(text)
         if isinstance(line, dict) and isinstance(line.get('step'), int):

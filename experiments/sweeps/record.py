@@ -108,7 +108,12 @@ def load(folder: pathlib.Path) -> plan.Sweep | None:
       name: plan.Range(kind, tuple(values))
       for name, (kind, values) in found['search'].items()
     }
-    return plan.Sweep(**found | {'search': ranges})
+    sweep = plan.Sweep(**found | {'search': ranges})
+    texts = [sweep.program, sweep.metric, sweep.mode, *sweep.flags]
+    texts += [x for values in sweep.grid.values() for x in values]
+    if not all(isinstance(text, str) for text in texts):
+      raise ValueError('a text is none')
+    return sweep._replace(seeds=[int(seed) for seed in sweep.seeds])
   except (FileNotFoundError, NotADirectoryError):
     return None
   except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
@@ -148,11 +153,14 @@ def _trial(workdir, about, sweep):
     if any(found)  # Not what is always 0.
   }
   scores = values.get(sweep.metric)
+  status = about['status']
+  if status == 'running' and not process.in_use(workdir):
+    status = 'stopped'  # It was killed before it could say so.
   return Trial(
     name=workdir.name,
     flags=about['flags'],
     workdir=workdir,
-    status=about['status'],
+    status=status,
     code=about.get('code'),
     seconds=about.get('seconds', 0.0),
     gpus=about.get('gpus', 0.0),

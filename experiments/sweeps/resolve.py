@@ -46,12 +46,13 @@ def _one(parse, command_line):
   """A command line's flags, or what is wrong with it."""
   from absl.testing import flagsaver
 
-  from experiments import usage
+  from experiments import program, usage
 
   with flagsaver.flagsaver():
     try:
       parse(['', *command_line])
-    except usage.UsageError as error:
+      program.refuse_values()
+    except (usage.UsageError, InputError) as error:
       return {'error': str(error)}
     known = [flag for flag in usage.own_flags() if flag.value is not None]
     text = {flag.name: _text(flag) for flag in known}

@@ -5,6 +5,7 @@ import pathlib
 from typing import NamedTuple
 
 from experiments.sweeps import engine, plan, process, record
+from inpaintax.checkpoints import lock
 
 # What there is no more to do for.
 _ENDED = ('finished', 'behind')
@@ -43,52 +44,68 @@ def run(
     resources: with what.
 
   Raises:
-    InputError: no trial can run with these resources.
+    InputError: no trial can run with these resources, or another sweep uses the
+      folder.
   """
-  before = record.trials(folder, sweep)
-  if not asked.stop_early:
-    _mark(before, 'behind', 'stopped')  # They may go on.
-  todo = plan.combinations(sweep.grid, sweep.seeds)
-  if not sweep.search:
-    ended = [t for t in record.trials(folder, sweep) if t.status in _ENDED]
-    done = {trial.name for trial in ended}
-    left = [one for one in todo if plan.trial_name(one) not in done]
-    if not left:
+  folder.mkdir(parents=True, exist_ok=True)
+  own = lock.Lock(folder)
+  try:
+    before = record.trials(folder, sweep)
+    if not asked.stop_early:
+      _mark(before, 'behind', 'stopped')  # They may go on.
+    todo = _todo(sweep, asked, record.trials(folder, sweep))
+    if todo is None:
       print(f'All {asked.trials} trials have finished.')
       return
-    # Those that are done count too where others are compared with them.
-    todo = todo if asked.stop_early else left
-  with engine.running(resources) as found:
-    if sweep.search:
-      known = [trial.flags for trial in before][: asked.trials]
-      space, searcher = engine.optuna(sweep.search, known, seed=0)
-      if sweep.seeds:
-        space['seed'] = str(sweep.seeds[0])
-    else:
-      space, searcher = engine.grid(todo), None
-    print(_beginning(asked.trials, found, folder), flush=True)
-    scheduler = None
+    with engine.running(resources) as found:
+      record.save(folder, sweep)
+      print(_beginning(asked.trials, found, folder), flush=True)
+      _go(sweep, folder, asked, found, todo, before)
     if asked.stop_early:
-      scheduler = engine.halving(steps=asked.steps, grace=asked.grace)
-    engine.run(
-      space,
-      searcher,
-      trials=asked.trials if searcher else 1,
-      scheduler=scheduler,
-      metric=sweep.metric,
-      mode=sweep.mode,
-      retries=asked.retries,
-      resources=found,
-      scratch=folder / 'ray',
-      ended=lambda: _tell(sweep, folder, asked.trials),
-      program=sweep.program,
-      flags=sweep.flags,
-      folder=str(folder / 'trials'),
-      directory=os.getcwd(),
-    )
+      _mark(record.trials(folder, sweep), 'stopped', 'behind')
+  finally:
+    own.release()
 
+
+def _todo(sweep, asked, trials):
+  """What a grid has left, None for nothing; a search chooses by itself."""
+  if sweep.search:
+    return []
+  every = plan.combinations(sweep.grid, sweep.seeds)
+  done = {trial.name for trial in trials if trial.status in _ENDED}
+  left = [one for one in every if plan.trial_name(one) not in done]
+  # Those that are done count too where others are compared with them.
+  return (every if asked.stop_early else left) if left else None
+
+
+def _go(sweep, folder, asked, found, todo, before):
+  """Has Ray run them."""
+  if sweep.search:
+    known = [t.flags for t in before if plan.within(t.flags, sweep)]
+    space, searcher = engine.optuna(sweep.search, known[: asked.trials], seed=0)
+    if sweep.seeds:
+      space['seed'] = str(sweep.seeds[0])
+  else:
+    space, searcher = engine.grid(todo), None
+  scheduler = None
   if asked.stop_early:
-    _mark(record.trials(folder, sweep), 'stopped', 'behind')
+    scheduler = engine.halving(steps=asked.steps, grace=asked.grace)
+  engine.run(
+    space,
+    searcher,
+    trials=asked.trials if searcher else 1,
+    scheduler=scheduler,
+    metric=sweep.metric,
+    mode=sweep.mode,
+    retries=asked.retries,
+    resources=found,
+    scratch=folder / 'ray',
+    ended=lambda: _tell(sweep, folder, asked.trials),
+    program=sweep.program,
+    flags=sweep.flags,
+    folder=str(folder / 'trials'),
+    directory=os.getcwd(),
+  )
 
 
 def _mark(trials, old, new):

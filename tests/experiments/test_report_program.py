@@ -108,7 +108,7 @@ def test_what_is_no_run_is_refused(tmp_path, refusals_of, run):
     ([f'--workdir={tmp_path}/none'], 'no such folder'),
     ([f'--workdir={tmp_path}'], 'neither metrics.jsonl nor flags.txt'),
     ([f'--workdir={tmp_path}/broken'], 'sweep.json cannot be read'),
-    ([f'--workdir={workdir}', f'--output={tmp_path}'], 'is a folder'),
+    ([f'--workdir={workdir}', f'--output={tmp_path}'], 'is no file'),
     (
       [f'--workdir={workdir}', f'--evaluation={tmp_path}'],
       'is no folder of experiments.evaluate',
@@ -117,3 +117,50 @@ def test_what_is_no_run_is_refused(tmp_path, refusals_of, run):
   found = refusals_of('report', [flags for flags, _ in cases])
   for (flags, words), (error, said) in zip(cases, found, strict=True):
     assert error == 'InputError' and words in said, (flags, said)
+
+
+def test_a_damaged_trial_costs_that_trial_alone(tmp_path, run_program):
+  sweep = {
+    'program': 'experiments.ssda',
+    'flags': ['--steps=4'],
+    'grid': {'beta1': ['0', '0.5', '0.9']},
+    'search': {},
+    'seeds': [],
+    'metric': 'score',
+    'mode': 'max',
+  }
+  (tmp_path / 'sweep.json').write_text(json.dumps(sweep))
+  about = {
+    'status': 'finished',
+    'code': 0,
+    'seconds': 2.0,
+    'command': ['p', 'x'],
+  }
+  for value in ('0', '0.5', '0.9'):
+    folder = tmp_path / 'trials' / f'beta1={value}'
+    folder.mkdir(parents=True)
+    text = json.dumps(about | {'flags': {'beta1': value}})
+    (folder / 'trial.json').write_text(text)
+    (folder / 'metrics.jsonl').write_text(
+      f'{{"step": 4, "score": {1 + float(value)}, "other": "text"}}\n'
+    )
+  page = tmp_path / 'report.html'
+
+  def report():
+    done = run_program('report', f'--workdir={tmp_path}')
+    assert done.returncode == 0, done.stderr
+    return body(page.read_text())
+
+  assert 'beta1=0.9 leads with score 1.9;' in report()
+  last = tmp_path / 'trials' / 'beta1=0.9'
+  for damage in (
+    '{"status": "finished"}',
+    '{"status": 3, "seconds": "x"}',
+    '[',
+  ):
+    (last / 'trial.json').write_text(damage)
+    assert 'beta1=0.5 leads with score 1.5;' in report()
+  (tmp_path / 'trials' / 'beta1=0.5' / 'metrics.jsonl').write_bytes(
+    b'{"step": 4, "score": "abc"}\n{"step": 4, "score": null}\n\xe8\xff\n'
+  )
+  assert 'beta1=0 leads with score 1.' in report()  # Alone.
