@@ -152,6 +152,19 @@ def _rate(sessions, batch_size):
   return images / seconds if seconds else 0.0
 
 
+def batch_size(workdir: pathlib.Path) -> int:
+  """Images of an update.
+
+  Args:
+    workdir: of a run.
+
+  Returns:
+    Their number; 0 if it is not known.
+  """
+  pairs = (line.partition('=') for line in _flags(workdir))
+  return _whole({x: y for x, _, y in pairs}.get('--batch_size'))
+
+
 def _whole(text):
   """A whole number; 0 for what is none."""
   return int(text) if text and text.isdecimal() else 0

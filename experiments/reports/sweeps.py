@@ -82,10 +82,11 @@ def _cost(trials):
   facts = [('time of all trials together', page.duration(seconds))]
   if gpus:
     facts.append(('GPU-hours', f'{gpus:.2f}'))
-  rates = [t.step / t.seconds for t in trials if t.seconds and t.step]
-  if rates:
-    mean = sum(rates) / len(rates)
-    facts.append(('updates a second of a trial, all included', f'{mean:.3g}'))
+  timed = [t for t in trials if t.seconds and t.step]
+  images = sum(t.step * runs.batch_size(t.workdir) for t in timed)
+  if images:
+    rate = images / sum(trial.seconds for trial in timed)
+    facts.append(('images a second of a trial, all included', f'{rate:.3g}'))
   return facts
 
 
