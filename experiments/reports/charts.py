@@ -57,7 +57,9 @@ def curves(
       )
     )
     seen.add(group)
-  figure.update_layout(showlegend=len(seen) > 1)
+  # On a phone each name has a line of its own.
+  height = _HEIGHT + 20 * max(0, len(seen) - 2)
+  figure.update_layout(showlegend=len(seen) > 1, height=height)
   figure.update_xaxes(title='step', rangemode='tozero')
   return _html(figure)
 
@@ -130,7 +132,7 @@ def _figure(title):
     height=_HEIGHT,
     margin={'l': 56, 'r': 12, 't': 40, 'b': 40},
     font={'family': 'system-ui, sans-serif', 'size': 12},
-    legend={'orientation': 'h', 'y': -0.25},
+    legend={'orientation': 'h', 'y': -0.32},
     hovermode='closest',
   )
   return figure

@@ -165,7 +165,7 @@ def _shares(trials, sweep):
   rest = 100 - sum(share for _, share in shares)
   return [
     *sorted(shares, key=lambda x: -x[1]),
-    ('together, and the rest', rest),
+    ('their interplay and chance', rest),
   ]
 
 
