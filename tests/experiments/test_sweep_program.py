@@ -1,7 +1,5 @@
 """A sweep as a user runs it, of a program that takes no time to start."""
 
-import os
-
 import pytest
 from sweeping import HERE, events, sweep, trials
 
@@ -82,19 +80,6 @@ def test_another_sweep_in_the_same_folder_is_refused(twelve):
   )
 
 
-def test_more_seeds_add_trials(twelve, tmp_path):
-  sweep(tmp_path, '--grid=rate=1,2')
-  before = events(tmp_path)
-  sweep(tmp_path, '--grid=rate=1,2,3', '--cpus_per_trial=2')
-  after = events(tmp_path)
-  assert len(after) == 3 and all(after[name] == before[name] for name in before)
-  # It has the cores that it was promised, and each of the others had one.
-  assert len(after['rate=3'][0]['cores']) == min(
-    2, len(os.sched_getaffinity(0))
-  )
-  assert {len(x[0]['cores']) for x in before.values()} == {1}
-
-
 def test_a_trial_that_fails_does_not_stop_the_others(tmp_path):
   said = sweep(tmp_path, '--grid=rate=1,13,2', code=4)
   last = said.strip().splitlines()[-1]
@@ -104,36 +89,6 @@ def test_a_trial_that_fails_does_not_stop_the_others(tmp_path):
   assert {found[x].status for x in ('rate=1', 'rate=2')} == {'finished'}
   page = (tmp_path / 'report.html').read_text()
   assert 'rate 13 brings bad luck' in page
-
-
-def test_a_search_is_gone_on_with(tmp_path):
-  flags = ('--search=rate=lin:0:2', '--trial_flags=--steps=1')
-  sweep(tmp_path, *flags, '--trials=4')
-  before = events(tmp_path)
-  assert len(before) == 4
-  sweep(tmp_path, *flags, '--trials=6')
-  after = events(tmp_path)
-  assert len(after) == 6 and all(after[name] == before[name] for name in before)
-  rates = [float(trial.flags['rate']) for trial in trials(tmp_path)]
-  assert all(0 <= rate <= 2 for rate in rates)
-
-
-def test_what_is_behind_ends_early_and_may_go_on_later(tmp_path):
-  flags = ('--grid=rate=9,8,1,2', '--trial_flags=--steps=27 --sleep=0.05')
-  sweep(tmp_path, *flags, '--stop_early')
-  found = {trial.name: trial for trial in trials(tmp_path)}
-  assert found['rate=9'].status == 'finished'
-  behind = [x for x in found.values() if x.status == 'behind']
-  assert len(behind) >= 2 and all(3 <= x.step < 27 for x in behind)
-  before = events(tmp_path)
-  assert 'All 4 trials' in sweep(tmp_path, *flags, '--stop_early')
-  assert events(tmp_path) == before
-  sweep(tmp_path, *flags)
-  assert {trial.status for trial in trials(tmp_path)} == {'finished'}
-  for trial in behind:
-    told = events(tmp_path)[trial.name]
-    assert [x['event'] for x in told] == ['begin', 'stopped', 'begin', 'end']
-    assert told[2]['step'] == told[1]['step']
 
 
 REFUSED = [

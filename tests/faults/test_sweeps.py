@@ -1,11 +1,12 @@
-"""A sweep that is killed loses nothing."""
+"""A sweep that is killed, added to, or ends early loses nothing."""
 
 import json
+import os
 import signal
 import time
 
 import pytest
-from sweeping import events, start, sweep
+from sweeping import events, start, sweep, trials
 
 
 @pytest.mark.parametrize('number', [signal.SIGKILL, signal.SIGTERM])
@@ -35,3 +36,46 @@ def test_after_a_kill_all_go_on_from_what_they_saved(tmp_path, number):
     assert [json.loads(x)['step'] for x in lines.splitlines()] == [
       *range(1, 31)
     ]
+
+
+def test_more_seeds_add_trials(twelve, tmp_path):
+  sweep(tmp_path, '--grid=rate=1,2')
+  before = events(tmp_path)
+  sweep(tmp_path, '--grid=rate=1,2,3', '--cpus_per_trial=2')
+  after = events(tmp_path)
+  assert len(after) == 3 and all(after[name] == before[name] for name in before)
+  # It has the cores that it was promised, and each of the others had one.
+  assert len(after['rate=3'][0]['cores']) == min(
+    2, len(os.sched_getaffinity(0))
+  )
+  assert {len(x[0]['cores']) for x in before.values()} == {1}
+
+
+def test_a_search_is_gone_on_with(tmp_path):
+  flags = ('--search=rate=lin:0:2', '--trial_flags=--steps=1')
+  sweep(tmp_path, *flags, '--trials=4')
+  before = events(tmp_path)
+  assert len(before) == 4
+  sweep(tmp_path, *flags, '--trials=6')
+  after = events(tmp_path)
+  assert len(after) == 6 and all(after[name] == before[name] for name in before)
+  rates = [float(trial.flags['rate']) for trial in trials(tmp_path)]
+  assert all(0 <= rate <= 2 for rate in rates)
+
+
+def test_what_is_behind_ends_early_and_may_go_on_later(tmp_path):
+  flags = ('--grid=rate=9,8,1,2', '--trial_flags=--steps=27 --sleep=0.05')
+  sweep(tmp_path, *flags, '--stop_early')
+  found = {trial.name: trial for trial in trials(tmp_path)}
+  assert found['rate=9'].status == 'finished'
+  behind = [x for x in found.values() if x.status == 'behind']
+  assert len(behind) >= 2 and all(3 <= x.step < 27 for x in behind)
+  before = events(tmp_path)
+  assert 'All 4 trials' in sweep(tmp_path, *flags, '--stop_early')
+  assert events(tmp_path) == before
+  sweep(tmp_path, *flags)
+  assert {trial.status for trial in trials(tmp_path)} == {'finished'}
+  for trial in behind:
+    told = events(tmp_path)[trial.name]
+    assert [x['event'] for x in told] == ['begin', 'stopped', 'begin', 'end']
+    assert told[2]['step'] == told[1]['step']
