@@ -50,13 +50,15 @@ class Quilt:
     Args:
       detail: float32 `[H, W, 3]`.
       missing: bool `[H, W]`.
-      known: bool `[H, W]`: centres of patches that may be taken.
+      known: bool `[H, W]`: centres of patches that may be taken, with nothing
+        missing as far as a piece reaches.
     """
     frame = [(REACH, REACH), (REACH, REACH)]
     self._known = known
     self._laid = np.pad(detail, [*frame, (0, 0)])
+    # Patches that may be taken are wholly known: nothing is laid over them.
     self._patches = np.lib.stride_tricks.sliding_window_view(
-      self._laid.copy(), (2 * REACH + 1, 2 * REACH + 1), (0, 1)
+      self._laid, (2 * REACH + 1, 2 * REACH + 1), (0, 1)
     )
     self._done = np.pad((~missing).astype(np.float32), frame)
     self._places: dict[tuple[int, int], np.ndarray] = {}
