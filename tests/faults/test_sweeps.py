@@ -38,7 +38,7 @@ def test_after_a_kill_all_go_on_from_what_they_saved(tmp_path, number):
     ]
 
 
-def test_more_seeds_add_trials(twelve, tmp_path):
+def test_more_values_add_trials(tmp_path):
   sweep(tmp_path, '--grid=rate=1,2')
   before = events(tmp_path)
   sweep(tmp_path, '--grid=rate=1,2,3', '--cpus_per_trial=2')
