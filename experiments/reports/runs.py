@@ -120,18 +120,11 @@ def _facts(workdir, sessions, flags):
   facts = [('folder', str(workdir.absolute()))]
   if not begun:
     return facts
-  last = begun[-1]
   facts += [
-    ('program', last.get('program')),
+    ('program', begun[-1].get('program')),
     ('begun', begun[0].get('time')),
     ('starts', str(len(begun))),
-    ('commit', last.get('commit') or 'no repository'),
-    ('device', f'{last.get("devices")} × {last.get("device")}'),
-    ('processor', f'{last.get("processor")}, {last.get("cores")} cores'),
-    (
-      'versions',
-      ', '.join(f'{k} {v}' for k, v in last.get('versions', {}).items()),
-    ),
+    *_surroundings(begun[-1]),
   ]
   seconds = sum(one.get('seconds', 0) for one in ended)
   if seconds:
@@ -140,6 +133,31 @@ def _facts(workdir, sessions, flags):
   if rate:
     facts.append(('speed', f'{rate:.0f} images a second, all included'))
   return facts
+
+
+def _surroundings(begin):
+  """With what and on what a run was begun."""
+  versions = begin.get('versions', {})
+  return [
+    ('commit', begin.get('commit') or 'no repository'),
+    ('device', f'{begin.get("devices")} × {begin.get("device")}'),
+    ('processor', f'{begin.get("processor")}, {begin.get("cores")} cores'),
+    ('versions', ', '.join(f'{name} {x}' for name, x in versions.items())),
+  ]
+
+
+def surroundings(workdir: pathlib.Path) -> list[tuple[str, str]]:
+  """With what and on what a run was begun.
+
+  Args:
+    workdir: of the run.
+
+  Returns:
+    (what, text): commit, device, processor, versions, of its last start;
+    nothing if that is not known.
+  """
+  begun = [one for one in _sessions(workdir) if one['event'] == 'begin']
+  return _surroundings(begun[-1]) if begun else []
 
 
 def _rate(sessions, batch_size):

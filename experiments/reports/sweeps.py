@@ -33,6 +33,7 @@ def content(workdir: pathlib.Path, sweep: plan.Sweep) -> dict[str, Any]:
     'counts': _counts(trials),
     'finding': _finding(scored, trials, sweep),
     'cost': _cost(trials),
+    'facts': runs.surroundings(trials[0].workdir) if trials else [],
     'board': [_row(row) for row in board],
     'others': sorted({x for row in board for x in row.others}, key=_rank),
     'effects': [_effect(name, trials, sweep) for name in _names(sweep)],
