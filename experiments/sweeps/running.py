@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from experiments.sweeps import engine, plan, process, record
 from inpaintax.checkpoints import lock
+from inpaintax.errors import InputError
 
 # What there is no more to do for.
 _ENDED = ('finished', 'behind')
@@ -44,11 +45,16 @@ def run(
     resources: with what.
 
   Raises:
-    InputError: no trial can run with these resources, or another sweep uses the
-      folder.
+    InputError: no trial can run with these resources, or the folder cannot be
+      used, or another sweep uses it.
   """
-  folder.mkdir(parents=True, exist_ok=True)
-  own = lock.Lock(folder)
+  try:
+    folder.mkdir(parents=True, exist_ok=True)
+    own = lock.Lock(folder)
+  except OSError as error:
+    raise InputError(
+      f'--workdir={folder} cannot be written to: {error.strerror}.'
+    ) from error
   try:
     before = record.trials(folder, sweep)
     if not asked.stop_early:

@@ -163,4 +163,4 @@ def test_a_damaged_trial_costs_that_trial_alone(tmp_path, run_program):
   (tmp_path / 'trials' / 'beta1=0.5' / 'metrics.jsonl').write_bytes(
     b'{"step": 4, "score": "abc"}\n{"step": 4, "score": null}\n\xe8\xff\n'
   )
-  assert 'beta1=0 leads with score 1.' in report()  # Alone.
+  assert 'beta1=0 leads with score 1.' in report()

@@ -129,6 +129,13 @@ def test_what_cannot_run_is_refused_before_anything_starts(
   assert not [*tmp_path.glob('new/*')]
 
 
+def test_a_workdir_that_is_a_file_is_refused(tmp_path):
+  (tmp_path / 'file').write_text('mine')
+  said = sweep(tmp_path / 'file', '--seeds=0', code=2)
+  assert said.strip().splitlines()[-1].startswith('inpaintax: --workdir=')
+  assert (tmp_path / 'file').read_text() == 'mine'
+
+
 def test_a_trial_that_there_is_no_room_for_is_refused(tmp_path):
   said = sweep(tmp_path, '--seeds=0', '--gpus_per_trial=1', '--gpus=0', code=2)
   assert 'and there are 2 and 0' in said
