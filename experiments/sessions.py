@@ -99,24 +99,18 @@ def versions(names: Sequence[str]) -> dict[str, str]:
 @functools.cache
 def commit() -> str | None:
   """The commit of the project, `+` behind it if files were changed."""
-  folder = pathlib.Path(__file__).parent
-  git = ['git', '-C', str(folder)]
+  folder = str(pathlib.Path(__file__).parent)
+  describe = ['describe', '--always', '--exclude=*', '--abbrev=12', '--dirty=+']
   try:
-    head = subprocess.run(
-      [*git, 'rev-parse', '--short=12', 'HEAD'],
-      capture_output=True,
-      text=True,
-      check=True,
-    )
-    changed = subprocess.run(
-      [*git, 'status', '--porcelain', '--untracked-files=no'],
+    done = subprocess.run(
+      ['git', '-C', folder, *describe],
       capture_output=True,
       text=True,
       check=True,
     )
   except (OSError, subprocess.CalledProcessError):
     return None
-  return head.stdout.strip() + ('+' if changed.stdout.strip() else '')
+  return done.stdout.strip()
 
 
 def processor() -> str:

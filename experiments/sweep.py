@@ -128,10 +128,9 @@ def main():
   steps = _check_flags(sweep)
   if _DRY_RUN.value:
     for assignment in _wanted(sweep):
-      own = [f'--{name}={value}' for name, value in assignment.items()]
-      place = f'--workdir={folder / "trials" / plan.trial_name(assignment)}'
-      words = ['python', '-m', sweep.program, *sweep.flags, *own, place]
-      print(shlex.join(words))
+      place = folder / 'trials' / plan.trial_name(assignment)
+      words = plan.words(sweep.flags, assignment, place)
+      print(shlex.join(['python', '-m', sweep.program, *words]))
     return
   asked = running.Asked(
     trials=_TRIALS.value if sweep.search else len(_wanted(sweep)),
@@ -243,10 +242,7 @@ def _check_flags(sweep):
   from experiments.sweeps import resolve
   from inpaintax.errors import InputError
 
-  lines = [
-    [*sweep.flags, *(f'--{n}={v}' for n, v in one.items()), '--workdir=trial']
-    for one in _wanted(sweep)
-  ]
+  lines = [plan.words(sweep.flags, one, 'trial') for one in _wanted(sweep)]
   found = resolve.resolve(sweep.program, lines)
   known: dict[str, str] = {}
   for line, one in zip(lines, found, strict=True):

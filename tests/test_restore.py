@@ -3,6 +3,7 @@
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from arrays import box, noise
 from flax import linen as nn
 
 from inpaintax import checkpoints, models, restore
@@ -50,16 +51,6 @@ def trained(monkeypatch):
     return checkpoints.Trained(7, record, variables)
 
   return make
-
-
-def noise(*shape, seed=0):
-  return np.random.default_rng(seed).integers(0, 256, shape, np.uint8)
-
-
-def box(shape, top, left, height, width):
-  mask = np.zeros(shape, bool)
-  mask[top : top + height, left : left + width] = True
-  return mask
 
 
 def red(batch, missing):

@@ -3,18 +3,9 @@
 import cv2
 import numpy as np
 import pytest
+from arrays import box, noise
 
 from inpaintax.restore import quilting, texture
-
-
-def noise(*shape, seed=0):
-  return np.random.default_rng(seed).integers(0, 256, shape, np.uint8)
-
-
-def box(shape, top, left, height, width):
-  mask = np.zeros(shape, bool)
-  mask[top : top + height, left : left + width] = True
-  return mask
 
 
 def test_pieces_cover_the_hole_from_its_edge_inwards():

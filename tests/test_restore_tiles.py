@@ -2,19 +2,10 @@
 
 import numpy as np
 import pytest
+from arrays import box, noise
 
 from inpaintax import checkpoints, models, restore
 from inpaintax.restore import tiles
-
-
-def noise(*shape, seed=0):
-  return np.random.default_rng(seed).integers(0, 256, shape, np.uint8)
-
-
-def box(shape, top, left, height, width):
-  mask = np.zeros(shape, bool)
-  mask[top : top + height, left : left + width] = True
-  return mask
 
 
 def constant(value=200, seen=None):

@@ -3,18 +3,9 @@
 import cv2
 import numpy as np
 import pytest
+from arrays import box, noise
 
 from inpaintax.restore import windows
-
-
-def noise(*shape, seed=0):
-  return np.random.default_rng(seed).integers(0, 256, shape, np.uint8)
-
-
-def box(shape, top, left, height, width):
-  mask = np.zeros(shape, bool)
-  mask[top : top + height, left : left + width] = True
-  return mask
 
 
 def test_groups_hold_whole_holes_and_fit_into_the_square():

@@ -1,6 +1,7 @@
 """Curves and points, as pieces of a page that can be pointed at."""
 
 import math
+import statistics
 from collections.abc import Sequence
 from typing import Any
 
@@ -94,9 +95,11 @@ def points(
     figure.update_xaxes(type='log' if kind == 'log' else 'linear')
   else:
     figure.update_xaxes(type='category')
-    known = sorted(set(values), key=list(values).index)
+    known = list(dict.fromkeys(values))
     means = [
-      _mean([s for v, s in zip(values, scores, strict=True) if v == k])
+      statistics.fmean(
+        [s for v, s in zip(values, scores, strict=True) if v == k]
+      )
       for k in known
     ]
     figure.add_trace(
@@ -150,7 +153,3 @@ def _html(figure):
 def _finite(values):
   """JSON has no NaN; a gap says the same."""
   return [value if math.isfinite(value) else None for value in values]
-
-
-def _mean(values):
-  return sum(values) / len(values)

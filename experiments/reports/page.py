@@ -1,13 +1,12 @@
 """A page: one file, with all that it shows inside it."""
 
 import base64
-import contextlib
-import os
 import pathlib
 from typing import Any
 
 import jinja2
 
+from experiments import files
 from inpaintax.errors import DISK_FULL, InputError
 
 # Plotly draws the curves; its code stands in the page too.
@@ -49,20 +48,15 @@ def write(path: pathlib.Path, text: str) -> None:
   """
   if path.exists() and not path.is_file():
     raise InputError(f'{path} is no file: give --output a name for the page.')
-  part = path.with_name(f'.{path.name}.{os.getpid()}')
   try:
     path.parent.mkdir(parents=True, exist_ok=True)
-    part.write_text(text, encoding='utf-8')
-    os.replace(part, path)
+    files.write_whole(path, text)
   except OSError as error:
     if error.errno in DISK_FULL:
       raise
     raise InputError(
       f'{path} cannot be written: {error.strerror}. Give another --output.'
     ) from error
-  finally:
-    with contextlib.suppress(OSError):
-      part.unlink(missing_ok=True)
 
 
 def picture(path: pathlib.Path) -> str:

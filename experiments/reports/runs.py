@@ -284,7 +284,6 @@ def _evaluation(folder):
     'cells': cells,
     'n': count,
     'command': results.get('command', ''),
-    'masks': results.get('masks_sha256'),
     'grid': page.picture(names['grid.png']) if 'grid.png' in names else None,
     'worst': worst,
     'worst_picture': (

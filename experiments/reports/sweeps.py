@@ -2,6 +2,7 @@
 
 import pathlib
 import shlex
+import statistics
 from typing import Any
 
 from experiments.reports import charts, page, runs
@@ -149,7 +150,7 @@ def _shares(trials, sweep):
   found = [scores.get(plan.trial_name(one)) for one in wanted]
   if len(wanted) < 4 or any(score is None for score in found):
     return []
-  mean = sum(found) / len(found)
+  mean = statistics.fmean(found)
   total = sum((score - mean) ** 2 for score in found)
   if not total:
     return []
@@ -159,7 +160,7 @@ def _shares(trials, sweep):
     for one, score in zip(wanted, found, strict=True):
       groups.setdefault(one[name], []).append(score)
     between = sum(
-      len(group) * (sum(group) / len(group) - mean) ** 2
+      len(group) * (statistics.fmean(group) - mean) ** 2
       for group in groups.values()
     )
     shares.append((name, 100 * between / total))

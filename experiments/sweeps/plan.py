@@ -244,6 +244,23 @@ def _check_new(where, name, known):
     raise InputError(f'{where}: --{name} cannot differ between trials.')
 
 
+def words(
+  flags: Sequence[str], assignment: dict[str, str], workdir: object
+) -> list[str]:
+  """The command line of a trial, without its program.
+
+  Args:
+    flags: of every trial.
+    assignment: its own, values by name.
+    workdir: of the trial.
+
+  Returns:
+    `--name=value` of each; what comes later counts.
+  """
+  own = [f'--{name}={value}' for name, value in assignment.items()]
+  return [*flags, *own, f'--workdir={workdir}']
+
+
 def to_trials(words: Sequence[str]) -> list[str]:
   """Has --flagfile be of the trials: absl would read it as this program's.
 

@@ -17,6 +17,8 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
+from experiments import files
+
 # After which a trial that was asked to end is ended, seconds: it finishes its
 # step, which may have to be compiled first, and saves it.
 _GRACE = 120.0
@@ -166,9 +168,8 @@ def note(folder: pathlib.Path, **changes: Any) -> dict[str, Any]:
     All that stands there now.
   """
   about = read(folder) | changes
-  new = folder / '.trial.json.tmp'
-  new.write_text(json.dumps(about, indent=2) + '\n')
-  os.replace(new, folder / 'trial.json')
+  text = json.dumps(about, indent=2)
+  files.write_whole(folder / 'trial.json', text + '\n')
   return about
 
 
@@ -208,6 +209,22 @@ def in_use(folder: pathlib.Path) -> bool:
   except OSError:
     return False
   return False
+
+
+def stamp(folder: pathlib.Path) -> tuple[int, int, int] | None:
+  """What changes whenever a run's metrics.jsonl does.
+
+  Args:
+    folder: of the run.
+
+  Returns:
+    Plain numbers; None: there is no such file.
+  """
+  try:
+    found = (folder / 'metrics.jsonl').stat()
+  except OSError:
+    return None
+  return found.st_ino, found.st_mtime_ns, found.st_size
 
 
 def metrics(folder: pathlib.Path) -> list[dict[str, Any]]:

@@ -2,10 +2,11 @@
 
 import json
 import math
-import os
 import pathlib
+import statistics
 from typing import Any, NamedTuple
 
+from experiments import files
 from experiments.sweeps import plan, process
 from inpaintax.errors import InputError
 
@@ -51,7 +52,6 @@ class Row(NamedTuple):
 
   Attributes:
     label: their flags, in a line.
-    flags: their flags but for the seed.
     trials: they.
     scores: of those that have one.
     mean: of the scores; None: there are none.
@@ -61,7 +61,6 @@ class Row(NamedTuple):
   """
 
   label: str
-  flags: dict[str, str]
   trials: list[Trial]
   scores: list[float]
   mean: float | None
@@ -81,9 +80,8 @@ def save(folder: pathlib.Path, sweep: plan.Sweep) -> None:
   """
   try:
     (folder / 'trials').mkdir(parents=True, exist_ok=True)
-    new = folder / f'.{_NAME}.tmp'
-    new.write_text(json.dumps(sweep._asdict(), indent=2) + '\n')
-    os.replace(new, folder / _NAME)
+    text = json.dumps(sweep._asdict(), indent=2)
+    files.write_whole(folder / _NAME, text + '\n')
   except OSError as error:
     raise InputError(
       f'--workdir={folder} cannot be written to: {error.strerror}.'
@@ -148,7 +146,9 @@ def _trial(workdir, about, sweep):
       if isinstance(value, int | float) and math.isfinite(value):
         values.setdefault(name, []).append(value)
   last = {
-    name: _mean(found[-1:] if name.startswith('val/') else found[-_LINES:])
+    name: statistics.fmean(
+      found[-1:] if name.startswith('val/') else found[-_LINES:]
+    )
     for name, found in values.items()
     if any(found)  # Not what is always 0.
   }
@@ -169,10 +169,6 @@ def _trial(workdir, about, sweep):
     score=scores[-1] if scores else None,
     others={k: v for k, v in last.items() if k not in ('step', sweep.metric)},
   )
-
-
-def _mean(values):
-  return sum(values) / len(values)
 
 
 def leaderboard(trials: list[Trial], sweep: plan.Sweep) -> list[Row]:
@@ -204,10 +200,10 @@ def _row(group):
   label = ' '.join(f'{name}={value}' for name, value in own.items())
   names = sorted({name for trial in group for name in trial.others})
   others = {
-    name: _mean([x.others[name] for x in group if name in x.others])
+    name: statistics.fmean([x.others[name] for x in group if name in x.others])
     for name in names
   }
-  return Row(label or 'as given', own, group, scores, mean, margin, others)
+  return Row(label or 'as given', group, scores, mean, margin, others)
 
 
 def interval(scores: list[float]) -> tuple[float | None, float | None]:
@@ -219,13 +215,12 @@ def interval(scores: list[float]) -> tuple[float | None, float | None]:
   Returns:
     (mean, margin), as in `Row`.
   """
-  import numpy as np
   from scipy import stats
 
   if not scores:
     return None, None
-  mean, count = float(np.mean(scores)), len(scores)
+  mean, count = statistics.fmean(scores), len(scores)
   if count < 2:
     return mean, None
-  spread = float(np.std(scores, ddof=1)) / math.sqrt(count)
+  spread = statistics.stdev(scores) / math.sqrt(count)
   return mean, float(stats.t.ppf(_CONFIDENCE, count - 1)) * spread

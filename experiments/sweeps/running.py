@@ -56,10 +56,10 @@ def run(
       f'--workdir={folder} cannot be written to: {error.strerror}.'
     ) from error
   try:
-    before = record.trials(folder, sweep)
     if not asked.stop_early:
-      _mark(before, 'behind', 'stopped')  # They may go on.
-    todo = _todo(sweep, asked, record.trials(folder, sweep))
+      _mark(record.trials(folder, sweep), 'behind', 'stopped')  # To go on.
+    before = record.trials(folder, sweep)
+    todo = _todo(sweep, asked, before)
     if todo is None:
       print(f'All {asked.trials} trials have finished.')
       return

@@ -58,10 +58,9 @@ class Trial(tune.Trainable):
     self._metric = options.metric
     assignment = assigned(config.get('trial', own))
     self._workdir = pathlib.Path(options.folder, plan.trial_name(assignment))
-    words = [f'--{name}={value}' for name, value in assignment.items()]
-    command = [sys.executable, '-m', options.program, *options.flags, *words]
+    words = plan.words(options.flags, assignment, self._workdir)
     self._process = process.Process(
-      [*command, f'--workdir={self._workdir}'],
+      [sys.executable, '-m', options.program, *words],
       self._workdir,
       flags=assignment,
       directory=options.directory,
@@ -69,7 +68,9 @@ class Trial(tune.Trainable):
       gpus=options.gpus,
     )
     self._told = -1
-    self._last: dict[str, Any] = {'step': 0, 'trial': self._workdir.name}
+    self._stamp: tuple[int, int, int] | None = None
+    self._new: list[dict[str, Any]] = []
+    self._last: dict[str, Any] = {'step': 0}
 
   def step(self) -> dict[str, Any]:
     """Waits for the next line of metrics.
@@ -81,24 +82,32 @@ class Trial(tune.Trainable):
       EndedError: the program has failed.
     """
     while True:
+      # In this order: what it wrote last is then read.
       ended = self._process.poll()
-      new = [
-        line
-        for line in process.metrics(self._workdir)
-        if line['step'] > self._told and self._metric in line
-      ]
-      if new:
-        self._told = new[0]['step']
-        numbers = {k: v for k, v in new[0].items() if not isinstance(v, str)}
-        self._last |= numbers
-      if ended and len(new) <= 1:
+      self._read()
+      line = self._new.pop(0) if self._new else None
+      if line:
+        self._told = line['step']
+        self._last |= {k: v for k, v in line.items() if not isinstance(v, str)}
+      if ended and not self._new:
         if not self._process.finished:
           code = self._process.about.get('code')
           raise EndedError(f'{self._workdir.name} ended with {code}')
         return self._last | {'done': True}
-      if new:
+      if line:
         return dict(self._last)
       time.sleep(_WAIT)
+
+  def _read(self):
+    """Finds the lines not yet told, if the file has changed."""
+    stamp = process.stamp(self._workdir)
+    if stamp != self._stamp:
+      self._stamp = stamp
+      self._new = [
+        line
+        for line in process.metrics(self._workdir)
+        if line['step'] > self._told and self._metric in line
+      ]
 
   def reset_config(self, new_config: dict[str, Any]) -> bool:
     """Makes this another trial: starting an actor takes seconds.

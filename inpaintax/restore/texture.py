@@ -219,7 +219,7 @@ def _chosen(
 
   def vectors(at: np.ndarray) -> np.ndarray:
     rows, columns = at.T
-    flat = views[rows, columns].reshape(len(at), -1)
+    flat = views[rows, columns].reshape(len(at), numbers)
     return np.c_[flat, last[rows, columns]]
 
   keys = vectors(candidates)
@@ -238,11 +238,12 @@ def _chosen(
       zip(asked, near, strict=True), first
     ):
       piece = pieces[number]
-      at = np.concatenate([candidates[one], quilt.beside(piece)])
-      unlike = np.square(vectors(at) - vector).sum(1) / numbers
+      near_by, beside = candidates[one], quilt.beside(piece)
+      at = np.concatenate([near_by, beside])
+      there = np.concatenate([keys[one], vectors(beside)])
+      costs = np.square(there - vector).sum(1) / numbers
       # What has been taken before must be so much nearer.
-      costs = unlike * (1 + uses[tuple(at.T // cell)])
-      costs[few:] = unlike[few:]
+      costs[:few] *= 1 + uses[tuple(near_by.T // cell)]
       places[number] = at[(costs + quilt.misfit(piece, at)).argmin()]
       uses[tuple(places[number] // cell)] += 1
       quilt.lay(piece, places[number])

@@ -1,0 +1,13 @@
+"""Images and masks for tests of filling."""
+
+import numpy as np
+
+
+def noise(*shape, seed=0):
+  return np.random.default_rng(seed).integers(0, 256, shape, np.uint8)
+
+
+def box(shape, top, left, height, width):
+  mask = np.zeros(shape, bool)
+  mask[top : top + height, left : left + width] = True
+  return mask
