@@ -196,15 +196,14 @@ class StackedAutoencoder(nn.Module):
     self, hidden: jax.Array, layer: int, below: jax.Array
   ) -> jax.Array:
     """What lies below a layer, clean, from its units and what is seen there."""
-    output = self.decoders[layer](hidden)
     if layer:
+      output = self.decoders[layer](hidden)
       return ACTIVATIONS[self.activation](self._join(output, below))
     if not self.gated:
-      return ACTIVATIONS[self.output](self._write(output))
-    predicted, gate = map(self._write, jnp.split(output, 2, axis=-1))
+      return ACTIVATIONS[self.output](self._write(self.decoders[0](hidden)))
+    predicted, gate = self._gates(hidden, below)
     seen = self.central(below)
-    change = ACTIVATIONS[self.output](predicted) - seen
-    return seen + nn.sigmoid(gate) * change
+    return seen + gate * (ACTIVATIONS[self.output](predicted) - seen)
 
   # What a convolutional stack does otherwise.
 
@@ -226,6 +225,14 @@ class StackedAutoencoder(nn.Module):
   def _join(self, output: jax.Array, below: jax.Array) -> jax.Array:
     del below
     return output
+
+  def _gates(
+    self, hidden: jax.Array, below: jax.Array
+  ) -> tuple[jax.Array, jax.Array]:
+    """What is predicted, `[B, output_side**2]`, and where it counts."""
+    del below
+    predicted, gate = jnp.split(self.decoders[0](hidden), 2, axis=-1)
+    return predicted, nn.sigmoid(gate)
 
   def _read(self, code: jax.Array) -> jax.Array:
     return code

@@ -131,9 +131,11 @@ def make_stage_step(
     state: SupervisedState, sample: Sample
   ) -> tuple[SupervisedState, Metrics]:
     gen = state.gen
-    opt = jax.tree.map(
-      lambda new, old: jax.lax.select(state.step == first, new, old),
-      tx.init(gen.params),
+    # A choice between branches: one between numbers reads them all each time.
+    opt = jax.lax.cond(
+      state.step == first,
+      lambda _: tx.init(gen.params),
+      lambda old: old,
       gen.opt,
     )
     grads, metrics = jax.grad(loss, has_aux=True)(gen.params, sample)

@@ -6,10 +6,26 @@ import pytest
 from jax import numpy as jnp
 
 from inpaintax.models.convolutional import ConvolutionalAutoencoder
+from inpaintax.models.pull_push import pull_push
 from inpaintax.steps import pretraining
 from inpaintax.types import Sample
 
 MIDDLE = (1, 1)
+# Of each pixel the first layer sees its code, then how like it its neighbours
+# are: these many rows down and columns right, within so many grey levels.
+NEIGHBOURS = [
+  (0, 1, 1),
+  (1, 0, 1),
+  (1, 1, 1),
+  (1, -1, 1),
+  (0, 2, 1),
+  (2, 0, 1),
+  (0, 1, 8),
+  (1, 0, 8),
+]
+SEEN = 1 + len(NEIGHBOURS)
+# Of the first layer's convolutions, before each its gates.
+GATES = ('Conv_0', 'Conv_2')
 
 
 def patches(side=12, count=3):
@@ -25,22 +41,29 @@ def silent(module):
   return jax.tree.map(lambda x: np.zeros(x.shape, x.dtype), shapes['params'])
 
 
-def passing(module, params, *names, tap=MIDDLE):
+def passing(module, params, *names, tap=MIDDLE, plane=0):
   """Lets the first units of layers through, those of the first at `tap`."""
+  count = module.cell**2
   for name in names:
-    for i, conv in enumerate(sorted(params[name])):
+    for conv in params[name]:
       kernel = params[name][conv]['kernel']
-      place = tap if name == 'encoders_0' and not i else MIDDLE
-      kernel[place][: module.cell**2, : module.cell**2] = np.eye(module.cell**2)
+      if name != 'encoders_0':
+        kernel[MIDDLE][:count, :count] = np.eye(count)
+      elif kernel.shape[2] == SEEN * count and conv not in GATES:
+        kernel[tap][plane::SEEN, :count] = np.eye(count)
+      elif conv not in GATES:
+        kernel[MIDDLE][:count, :count] = np.eye(count)
   return module.bind({'params': params})
 
 
-def linear(tap, *, side=12, output_side=8, cell=2):
+def linear(tap=MIDDLE, *, side=12, output_side=8, cell=2, **options):
   """One layer that passes on the cell at `tap` of the three by three."""
   module = ConvolutionalAutoencoder(
     side, (cell**2,), output_side, 'linear', cell=cell
   )
-  return passing(module, silent(module), 'encoders_0', 'decoders_0', tap=tap)
+  return passing(
+    module, silent(module), 'encoders_0', 'decoders_0', tap=tap, **options
+  )
 
 
 def test_the_middle_tap_gives_the_central_part_back():
@@ -54,6 +77,77 @@ def test_another_tap_gives_the_cell_beside():
   found = linear((0, 2))(given, train=False)
   # Above and to the right: two pixels, a cell's side.
   np.testing.assert_allclose(found, given[:, :-4, 4:], rtol=1e-6)
+
+
+@pytest.mark.parametrize('plane', range(1, SEEN))
+def test_the_first_layer_sees_how_like_a_pixel_its_neighbours_are(plane):
+  levels = np.random.default_rng(0).integers(100, 104, (2, 12, 12))
+  levels[:, 4:8] *= 2
+  down, right, scale = NEIGHBOURS[plane - 1]
+  module = linear(plane=plane)
+  given = (levels[..., None] / 127.5 - 1).astype(np.float32)
+  found = module.gain * np.asarray(module(given, train=False))[..., 0]
+  other = np.roll(levels, (-down, -right), (1, 2))
+  expected = np.exp(-(((other - levels) / scale) ** 2.0))
+  np.testing.assert_allclose(found, expected[:, 2:-2, 2:-2], atol=1e-4)
+
+
+def test_beyond_the_patch_nothing_is_alike():
+  module = linear(plane=6, output_side=12)  # Two rows down.
+  found = module(np.zeros((1, 12, 12, 1), np.float32), train=False)
+  np.testing.assert_array_equal(found[:, -2:], 0)
+  np.testing.assert_allclose(module.gain * found[:, :-2], 1, rtol=1e-6)
+
+
+@pytest.mark.parametrize('gates', GATES)
+def test_what_a_gate_keeps_outside_is_not_seen(gates):
+  module = linear()
+  params = module.variables['params']
+  params['encoders_0'][gates]['bias'][:] = [-1e4, 0, 0, 0]
+  found = np.array(module(patches(), train=False))
+  np.testing.assert_array_equal(found[:, ::2, ::2], 0)
+  np.testing.assert_allclose(
+    found[:, 1::2, 1::2], patches()[:, 3:-2:2, 3:-2:2], rtol=1e-6
+  )
+
+
+def gated():
+  """One layer with gates that open where a pixel is brighter than 0.5."""
+  module = ConvolutionalAutoencoder(16, (4,), 12, 'linear', cell=2, gated=True)
+  params = silent(module)
+  passing(module, {'encoders_0': params['encoders_0']}, 'encoders_0')
+  leave = params['decoders_0']
+  leave['Conv_0']['kernel'][MIDDLE] = np.eye(4)
+  leave['Conv_1']['kernel'][MIDDLE] = 1e6 * np.eye(4)
+  leave['Conv_1']['bias'][:] = -1e6 * 0.5 * module.gain
+  return module, params
+
+
+def test_behind_open_gates_lies_what_is_around():
+  module, params = gated()
+  given = jax.random.uniform(jax.random.key(3), (2, 16, 16, 1))
+  found = module.apply({'params': params}, given, train=False)
+  dark = (given < 0.5).astype(jnp.float32)
+  expected = jnp.where(dark > 0, given, pull_push(given, dark))[:, 2:-2, 2:-2]
+  np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+def test_behind_open_gates_it_may_be_changed_and_elsewhere_not():
+  module, params = gated()
+  given = jax.random.uniform(jax.random.key(3), (2, 16, 16, 1))
+  before = module.apply({'params': params}, given, train=False)
+  params['decoders_0']['Conv_4']['bias'][:] = 0.3 * module.gain
+  after = module.apply({'params': params}, given, train=False)
+  bright = np.asarray(given[:, 2:-2, 2:-2] > 0.5)
+  np.testing.assert_allclose(after - before, 0.3 * bright, atol=1e-5)
+
+
+def test_gradients_are_finite_where_pixels_are_equal_and_at_the_edge():
+  module = ConvolutionalAutoencoder(8, (4,), cell=2, gated=True)
+  given = jnp.zeros((1, 8, 8, 1)).at[:, 4:].set(1)
+  params = module.init(jax.random.key(0), given, train=False)
+  grad = jax.grad(lambda x: module.apply(params, x, train=False).sum())(given)
+  assert np.isfinite(grad).all()
 
 
 def test_what_the_first_layer_sees_takes_the_short_cut():
@@ -84,7 +178,7 @@ def test_each_unit_above_becomes_a_square_below():
 
 def test_a_pixel_sees_as_far_as_the_layers_reach():
   module = ConvolutionalAutoencoder(64, (5, 4), 2, 'linear', cell=1)
-  given = patches(64, 1)
+  given = jnp.zeros((1, 64, 64, 1))  # Where likenesses have no slope.
   params = module.init(jax.random.key(0), given, train=False)
   grad = jax.grad(lambda x: module.apply(params, x, train=False)[0, 0, 0, 0])
   seen = np.flatnonzero(np.abs(np.asarray(grad(given))[0, ..., 0]).sum(1))
@@ -102,10 +196,13 @@ def test_the_number_of_its_parameters_is_that_of_its_convolutions():
   count = sum(x.size for x in jax.tree.leaves(silent(module)))
   three = lambda before, after: 9 * before * after + after
   one = lambda before, after: before * after + after
-  up = three(4, 32) + three(32, 64) + three(64, 128)
-  twice = 2 * (three(32, 32) + three(64, 64) + three(128, 128))
-  down = one(64, 4 * 32) + one(128, 4 * 64) + three(32, 2 * 4)
-  assert count == up + twice + down
+  # Each of the first layer's two has as many gates as units.
+  up = 2 * three(SEEN * 4, 32) + three(32, 64) + three(64, 128)
+  twice = 3 * three(32, 32) + 2 * (three(64, 64) + three(128, 128))
+  down = one(64, 4 * 32) + one(128, 4 * 64)
+  # Gates of four pixels; these and the fill join the units; then its change.
+  leave = three(32, 4) + three(32 + 8, 32) + three(32, 32) + three(32, 4)
+  assert count == up + twice + down + leave
 
 
 def test_alone_its_second_auto_encoder_has_a_sample_in_each_place():
@@ -137,7 +234,7 @@ def test_weight_decay_is_that_of_every_kernel():
   kernels = [
     conv['kernel'] for layer in params.values() for conv in layer.values()
   ]
-  assert len(kernels) == 8
+  assert len(kernels) == 10
   expected = 0.5 * sum(float(np.square(x).sum()) for x in kernels)
   np.testing.assert_allclose(losses[1] - losses[0], expected, rtol=1e-5)
 
