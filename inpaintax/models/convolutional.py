@@ -52,10 +52,10 @@ class ConvolutionalAutoencoder(ssda.StackedAutoencoder):
   from 0, are `[B, cells / 2**k, cells / 2**k, units]`; weights begin as suits
   rectified ones.
 
-  With `gated`, a pixel whose gate opens becomes what lies around it (`pull_push`
-  of the others), and a change of that, which two further convolutions predict
-  from the filled image. So where the damage is and what belongs there need not
-  be told by the same units.
+  With `gated`, a pixel whose gate opens becomes what lies around it
+  (`pull_push` of the others), and a change of that, which two further
+  convolutions predict from the filled image. So the units that find damage need
+  not know what belongs there.
 
   Attributes:
     hidden: units of each encoding layer, at every place.
