@@ -53,8 +53,7 @@ def main():
     )
   means = _mean_activations(trained, source)
   output = pathlib.Path(_OUTPUT.value)
-  first = trained.variables['params']['encoders_0']
-  images.write(output / 'filters.png', _tiles(_of_pixels(first)))
+  images.write(output / 'filters.png', _tiles(_of_pixels(trained)))
   images.write(output / 'activations.png', _bars(means[0]))
   with (output / 'activations.csv').open('w', newline='') as file:
     writer = csv.writer(file, lineterminator='\n')
@@ -95,17 +94,19 @@ def _mean_activations(trained, source):
   return [np.asarray(units.mean(range(units.ndim - 1))) for units in found]
 
 
-def _of_pixels(layer):
+def _of_pixels(trained):
   """Weights `[pixels, units]` of what a first layer sees."""
   import numpy as np
 
+  layer = trained.variables['params']['encoders_0']
   if 'kernel' in layer:
     return np.asarray(layer['kernel'])
-  kernel = np.asarray(layer['Conv_0']['kernel'])
-  # Of cells of pixels: rows and columns of cells, pixels of each, units.
-  rows, columns, pixels, units = kernel.shape
-  cell = round(pixels**0.5)
-  split = kernel.reshape(rows, columns, cell, cell, units)
+  # The first convolution is of gates. Of the second: rows and columns of cells,
+  # then of pixels, what is seen of each (its code, then likenesses), units.
+  kernel = np.asarray(layer['Conv_1']['kernel'])
+  cell = trained.record['generator']['options']['cell']
+  rows, columns, _, units = kernel.shape
+  split = kernel.reshape(rows, columns, cell, cell, -1, units)[..., 0, :]
   return split.transpose(0, 2, 1, 3, 4).reshape(-1, units)
 
 
