@@ -41,7 +41,7 @@ def main():
   """Loads, draws, writes."""
   import numpy as np
 
-  from inpaintax import checkpoints, images
+  from inpaintax import checkpoints, images, models
   from inpaintax.data import sources
   from inpaintax.errors import InputError
 
@@ -53,7 +53,9 @@ def main():
     )
   means = _mean_activations(trained, source)
   output = pathlib.Path(_OUTPUT.value)
-  images.write(output / 'filters.png', _tiles(_of_pixels(trained)))
+  module = models.build(trained.record['generator'])
+  weights = module.filters(trained.variables['params'])
+  images.write(output / 'filters.png', _tiles(np.asarray(weights)))
   images.write(output / 'activations.png', _bars(means[0]))
   with (output / 'activations.csv').open('w', newline='') as file:
     writer = csv.writer(file, lineterminator='\n')
@@ -92,22 +94,6 @@ def _mean_activations(trained, source):
   params = {'params': trained.variables['params']}
   found = jax.jit(lambda params: module.apply(params, method=hidden))(params)
   return [np.asarray(units.mean(range(units.ndim - 1))) for units in found]
-
-
-def _of_pixels(trained):
-  """Weights `[pixels, units]` of what a first layer sees."""
-  import numpy as np
-
-  layer = trained.variables['params']['encoders_0']
-  if 'kernel' in layer:
-    return np.asarray(layer['kernel'])
-  # The first convolution is of gates. Of the second: rows and columns of cells,
-  # then of pixels, what is seen of each (its code, then likenesses), units.
-  kernel = np.asarray(layer['Conv_1']['kernel'])
-  cell = trained.record['generator']['options']['cell']
-  rows, columns, _, units = kernel.shape
-  split = kernel.reshape(rows, columns, cell, cell, -1, units)[..., 0, :]
-  return split.transpose(0, 2, 1, 3, 4).reshape(-1, units)
 
 
 def _tiles(kernel):

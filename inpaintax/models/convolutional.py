@@ -10,6 +10,7 @@ stays the same over many pixels. A sum of pixels times weights is bad at telling
 0 from 1 grey level beside edges of 200: the first layer is given that.
 """
 
+import chex
 import jax
 from flax import linen as nn
 from jax import numpy as jnp
@@ -77,6 +78,15 @@ class ConvolutionalAutoencoder(ssda.StackedAutoencoder):
         f' not fit {self.side} pixels and {edge} around what is predicted.'
       )
     super().setup()
+
+  def filters(self, params: chex.ArrayTree) -> jax.Array:
+    # The first convolution is of gates. Of the second: rows and columns of
+    # cells, then of pixels, what is seen of each (first its code), units.
+    kernel = jnp.asarray(params['encoders_0']['Conv_1']['kernel'])
+    rows, columns, _, units = kernel.shape
+    shape = (rows, columns, self.cell, self.cell, -1, units)
+    pixels = kernel.reshape(shape)[..., 0, :]
+    return pixels.transpose(0, 2, 1, 3, 4).reshape(-1, units)
 
   def _encoder(self, layer: int) -> nn.Module:
     block = _Encoder if layer else _Entrance

@@ -188,6 +188,17 @@ class StackedAutoencoder(nn.Module):
     hidden = self._encode_one(below, layer)
     return hidden, self._decode_one(hidden, layer, below)
 
+  def filters(self, params: chex.ArrayTree) -> jax.Array:
+    """What the first layer's units look for.
+
+    Args:
+      params: of this network.
+
+    Returns:
+      `[pixels, units]`, the weights of a square of pixels, row by row.
+    """
+    return params['encoders_0']['kernel']
+
   def _encode_one(self, below: jax.Array, layer: int) -> jax.Array:
     seen = below if layer else self._read(below)
     return ACTIVATIONS[self.activation](self.encoders[layer](seen))

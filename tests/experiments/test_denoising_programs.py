@@ -2,11 +2,9 @@
 
 import csv
 import json
-import types
 
 import numpy as np
 
-from experiments import filters
 from inpaintax import checkpoints, images
 from inpaintax.restore import denoising
 
@@ -174,20 +172,3 @@ def test_filters_and_activations_are_drawn(run_program, ssda_run, tmp_path):
   assert len(np.unique(tiles)) > 4 and (filters[30:] == 255).all()
   bars = images.read(tmp_path / 'activations.png')
   assert {0, 140} & set(bars.flat) and bars.shape == (200, 500, 3)
-
-
-def test_filters_of_cells_are_drawn_as_the_pixels_lie():
-  cell, units = 2, 3
-  side = 3 * cell  # Of what the first convolution sees.
-  kernel = np.full((3, 3, cell**2, 9, units), np.nan)
-  place = np.arange(side**2).reshape(3, cell, 3, cell).swapaxes(1, 2)
-  kernel[..., 0, :] = place.reshape(3, 3, cell**2, 1)
-  layers = {'Conv_1': {'kernel': kernel.reshape(3, 3, -1, units)}}
-  trained = types.SimpleNamespace(
-    record={'generator': {'options': {'cell': cell}}},
-    variables={'params': {'encoders_0': layers}},
-  )
-  found = filters._of_pixels(trained)
-  np.testing.assert_array_equal(
-    found, np.arange(side**2)[:, None] + np.zeros(3)
-  )

@@ -150,6 +150,18 @@ def test_gradients_are_finite_where_pixels_are_equal_and_at_the_edge():
   assert np.isfinite(grad).all()
 
 
+def test_filters_are_those_of_pixels_as_they_lie():
+  module = ConvolutionalAutoencoder(12, (3,), cell=2)
+  params, side = silent(module), 3 * 2  # Of what the first convolution sees.
+  place = np.arange(side**2).reshape(3, 2, 3, 2).swapaxes(1, 2)
+  kernel = params['encoders_0']['Conv_1']['kernel']
+  kernel.reshape(3, 3, 4, SEEN, 3)[..., 0, :] = place.reshape(3, 3, 4, 1)
+  found = module.filters(params)
+  np.testing.assert_array_equal(
+    found, np.broadcast_to(np.arange(side**2)[:, None], (side**2, 3))
+  )
+
+
 def test_what_the_first_layer_sees_takes_the_short_cut():
   module = ConvolutionalAutoencoder(16, (4, 8, 8), 12, 'linear', cell=2)
   # The layers above say nothing: half the variance of each sum is what is left.
