@@ -16,6 +16,7 @@ Without a --workdir, --size and --hole say what to measure the baselines on.
 measures denoisers, on whole grey images. The figures: `inpaintax.evaluate`.
 """
 
+import functools
 import os
 import pathlib
 import shlex
@@ -44,6 +45,14 @@ _BASELINES = flags.DEFINE_list(
 )
 _OUTPUT = flags.DEFINE_string(
   'output', None, 'Folder to write the results into.', required=True
+)
+_JPEG = flags.DEFINE_integer(
+  'jpeg',
+  None,
+  'Quality of the JPEGs that images with text were saved as; none: they'
+  ' were not.',
+  lower_bound=1,
+  upper_bound=100,
 )
 _SEED = flags.DEFINE_integer(
   'seed',
@@ -82,6 +91,8 @@ def main():
     )
   else:
     program.refuse(['sigma', 'stride', 'font_sizes'], 'without --noise')
+  if noise.NOISE.value != 'text':
+    program.refuse(['jpeg'], 'without --noise=text')
   baselines = _baselines()
   names = _model_names(baselines)
   if not names and not baselines:
@@ -92,7 +103,9 @@ def main():
   limit, tracer = _LIMIT.value, profiling.Tracer(_OUTPUT.value, before=0)
   if profiling.PROFILE.value:
     limit = min(limit or profiling.PROFILE.value, profiling.PROFILE.value)
-  measure = noise.measure if noise.NOISE.value else filling.measure
+  measure = filling.measure
+  if noise.NOISE.value:
+    measure = functools.partial(noise.measure, quality=_JPEG.value)
   found, protocol, details = measure(
     trained,
     baselines,

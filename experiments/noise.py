@@ -76,12 +76,15 @@ def described(kind: str, sigma_max: float | None = None) -> dict[str, Any]:
   return about if sigma_max is None else about | {'sigma_max': sigma_max}
 
 
-def corruption(about: dict[str, Any], *, seed: int) -> Any:
+def corruption(
+  about: dict[str, Any], *, seed: int, quality: int | None = None
+) -> Any:
   """What images are measured with.
 
   Args:
     about: of `described`; of several noise levels, the middle one counts.
     seed: of noise or text.
+    quality: of the JPEGs that images with text were saved as; None: of none.
 
   Returns:
     The `inpaintax.evaluate.denoising.Corruption`.
@@ -90,7 +93,7 @@ def corruption(about: dict[str, Any], *, seed: int) -> Any:
 
   if about['name'] == 'text':
     low, high = about['font_sizes']
-    return denoising.superimposed((low, high), seed=seed)
+    return denoising.superimposed((low, high), seed=seed, quality=quality)
   return denoising.gaussian(sum(levels(about)) / 2, seed=seed)
 
 
@@ -183,6 +186,7 @@ def measure(
   source: Any,
   *,
   seed: int,
+  quality: int | None,
   **options: Any,
 ) -> tuple[Any, str, dict[str, Any]]:
   """Compares denoisers.
@@ -192,6 +196,7 @@ def measure(
     names: of classical methods.
     source: clean photographs.
     seed: of noise, or text, and intervals.
+    quality: as for `corruption`.
     **options: of `inpaintax.evaluate.denoising.compare`.
 
   Returns:
@@ -221,6 +226,7 @@ def measure(
     model(name, one, stride=strides[name]) for name, one in trained.items()
   ]
   denoisers += [classical[name] for name in names]
-  done = corruption(about, seed=seed)
+  done = corruption(about, seed=seed, quality=quality)
   found = denoising.compare(denoisers, source, done, seed=seed, **options)
-  return found, done.protocol, {'noise': about, 'strides': strides}
+  details = {'noise': about, 'jpeg': quality, 'strides': strides}
+  return found, done.protocol, details

@@ -28,6 +28,14 @@ _GREY_SHARE = flags.DEFINE_float(
   lower_bound=0.0,
   upper_bound=1.0,
 )
+_JPEG_SHARE = flags.DEFINE_float(
+  'jpeg_share',
+  0.0,
+  'Share of the patches that were saved as JPEGs, with their text, of qualities'
+  ' from 60 to 95.',
+  lower_bound=0.0,
+  upper_bound=1.0,
+)
 
 
 def described() -> dict[str, Any]:
@@ -44,7 +52,7 @@ def described() -> dict[str, Any]:
   low, high = noise.SIGMA.value, _SIGMA_MAX.value
   others: tuple[str, ...] = ('sigma', 'sigma_max')
   if kind() == 'gaussian':
-    others = ('font_sizes', 'text_share', 'grey_share')
+    others = ('font_sizes', 'text_share', 'grey_share', 'jpeg_share')
     if high is not None and high < low:
       raise InputError(f'--sigma_max={high:g} is below --sigma={low:g}.')
   program.refuse(others, f'when training for {kind()}')
@@ -95,6 +103,7 @@ def make_draw(*, side: int) -> Callable[..., Any]:
 
   from inpaintax import images
   from inpaintax.corruptions import text
+  from inpaintax.corruptions.jpeg import jpeg
   from inpaintax.corruptions.noise import gaussian
   from inpaintax.data import pool as pools
   from inpaintax.types import Sample
@@ -110,6 +119,14 @@ def make_draw(*, side: int) -> Callable[..., Any]:
     if pages is not None:
       share = _TEXT_SHARE.value
       observed, mask = text.superimpose(over, target, pages, share=share)
+      if _JPEG_SHARE.value:
+        # What is wanted is the photograph as it would be without text.
+        has, how = jax.vmap(jax.random.split, out_axes=1)(level)
+        chance = jax.vmap(jax.random.uniform)(has)[:, None, None, None]
+        observed, target = (
+          jnp.where(chance < _JPEG_SHARE.value, jpeg(how, x), x)
+          for x in (observed, target)
+        )
       return Sample(observed, target, mask)
     sigma = low
     if high is not None:

@@ -1,9 +1,11 @@
 """Denoisers of patches: whole images, and how they are measured."""
 
+import io
 import math
 
 import jax
 import numpy as np
+import PIL.Image
 import pytest
 from jax import numpy as jnp
 
@@ -150,6 +152,20 @@ def test_text_is_measured_over_the_image_and_under_the_text():
     [], source, denoising.superimposed((12, 18)), limit=1
   )
   assert first.per_image['input']['psnr_db'][0] == given[0] != given[1]
+
+
+def test_text_may_be_saved_as_a_jpeg_before():
+  clean = Greys((64, 64))[0][..., 0]
+  plain, marked = denoising.superimposed((12, 12)).apply(clean, 0)
+  saved = denoising.superimposed((12, 12), quality=50)
+  found, same = saved.apply(clean, 0)
+  np.testing.assert_array_equal(same, marked)
+  file = io.BytesIO()
+  levels = PIL.Image.fromarray(np.rint(plain).astype(np.uint8))
+  levels.save(file, 'JPEG', quality=50)
+  np.testing.assert_array_equal(found, np.asarray(PIL.Image.open(file)))
+  assert found.dtype == np.float32 and 'quality 50' in saved.protocol
+  assert not np.array_equal(found, plain)
 
 
 @pytest.mark.parametrize('name', ['telea', 'biharmonic'])

@@ -11,8 +11,9 @@ those of `inpaintax.evaluate` do, with every pixel as the hole;
 
 import time
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import cv2
 import numpy as np
 
 from inpaintax import baselines, evaluate, images, metrics
@@ -81,28 +82,43 @@ def gaussian(sigma: float, *, seed: int = 0) -> Corruption:
   )
 
 
-def superimposed(font_sizes: tuple[int, int], *, seed: int = 0) -> Corruption:
+def superimposed(
+  font_sizes: tuple[int, int], *, seed: int = 0, quality: int | None = None
+) -> Corruption:
   """Text over 15 % of each image, different from image to image.
 
   Args:
     font_sizes: the smallest and the largest, pixels.
     seed: of the text.
+    quality: in 1..100, of the JPEG that the image with text was saved as; None:
+      of none.
 
   Returns:
-    The corruption; it marks the pixels that text changes.
+    The corruption; it marks the pixels under text.
   """
 
   def apply(clean: np.ndarray, number: int) -> tuple[np.ndarray, np.ndarray]:
     generator = np.random.default_rng((seed, number))
-    return text.lay(
+    observed, marked = text.lay(
       text.draw(generator, clean.shape, font_sizes=font_sizes), clean
     )
+    if quality is not None:
+      _, data = cv2.imencode(
+        '.jpg',
+        np.rint(observed).astype(np.uint8),
+        [cv2.IMWRITE_JPEG_QUALITY, quality],
+      )
+      read: Any = cv2.imdecode(data, cv2.IMREAD_GRAYSCALE)
+      observed = read.astype(np.float32)
+    return observed, marked
 
+  saved = '' if quality is None else f', saved as JPEGs of quality {quality}'
   return Corruption(
     apply,
     True,
-    'Whole grey images with text on 15 % of their pixels; outputs clipped to'
-    ' [0, 255], not rounded. "PSNR marked" is of the pixels under text alone.',
+    f'Whole grey images with text on 15 % of their pixels{saved}; outputs'
+    ' clipped to [0, 255], not rounded. "PSNR marked" is of the pixels under'
+    ' text alone.',
   )
 
 

@@ -61,6 +61,14 @@ def test_baselines_alone_on_drawn_masks(run_program, tmp_path):
   assert [row['method'] for row in results['rows']] == ['mean']
 
 
+def test_text_may_have_been_saved_as_a_jpeg(run_program, tmp_path):
+  flags = ('--noise=text', '--jpeg=90', '--baselines=median', '--limit=1')
+  done = run_program('evaluate', *flags, f'--output={tmp_path}')
+  assert done.returncode == 0, done.stderr
+  assert json.loads((tmp_path / 'results.json').read_text())['jpeg'] == 90
+  assert 'JPEGs of quality 90' in (tmp_path / 'results.md').read_text()
+
+
 def test_what_cannot_be_measured_is_refused(
   refusals_of, tiny_workdir, tmp_path
 ):
@@ -76,6 +84,8 @@ def test_what_cannot_be_measured_is_refused(
     (['--size=32', '--hole=7'], '--hole=7 .* 32x32'),
     (['--size=32', '--mask=star'], '--mask=star is not .*region'),
     (['--size=32', '--hole=8', '--mask=region'], '--hole has no meaning'),
+    (['--size=32', '--hole=8', '--jpeg=90'], '--jpeg has no meaning'),
+    (['--noise=gaussian', '--jpeg=90'], '--jpeg .*without --noise=text'),
     (['--size=32', '--hole=8', f'--data={nothing}'], r'empty.*\.png'),
     (['--size=20', tiny], '--size: .*not agree .*model: 16'),
     (['--mask=region', tiny], 'model fills only the 6x6 .*--mask=center'),

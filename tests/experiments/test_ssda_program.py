@@ -100,6 +100,7 @@ def test_text_is_taken_away_and_measured(run_program, tmp_path):
     '--output_side=16',
     '--cell=4',
     '--gated',
+    '--jpeg_share=0.5',
     '--updates_per_call=1',
     '--val_stride=16',
     '--steps=20',
@@ -118,7 +119,7 @@ def test_text_is_taken_away_and_measured(run_program, tmp_path):
   assert done.returncode == 0, done.stderr
   results = json.loads((output / 'results.json').read_text())
   assert results['noise'] == {'name': 'text', 'font_sizes': [20, 24]}
-  assert results['strides'] == {'model': 5}
+  assert results['strides'] == {'model': 5} and results['jpeg'] is None
   rows = {row['method']: row for row in results['rows']}
   assert list(rows) == ['input', 'model', 'median', 'telea']
   # Telea is told where the text is, and changes nothing else.
@@ -178,6 +179,7 @@ def test_what_cannot_be_trained_is_refused(refusals_of, tmp_path):
     ('--sigma_max=20', '--sigma_max=20'),
     ('--noise=text --sigma_max=50', '--sigma_max has no meaning'),
     ('--font_sizes=20', '--font_sizes has no meaning'),
+    ('--jpeg_share=0.5', '--jpeg_share has no meaning'),
     ('--noise=text --font_sizes=20,18', '--font_sizes=20,18'),
     ('--noise=text --font_sizes=20,300', '--font_sizes=20,300'),
     ('--noise=text --font_sizes=²', '--font_sizes=²'),
