@@ -51,9 +51,9 @@ def main():
     raise InputError(
       f'--workdir={_WORKDIR.value}: this model takes no Gaussian noise off.'
     )
-  means = _mean_activations(trained, source)
-  output = pathlib.Path(_OUTPUT.value)
   module = models.build(trained.record['generator'])
+  means = _mean_activations(module, trained, source)
+  output = pathlib.Path(_OUTPUT.value)
   weights = module.filters(trained.variables['params'])
   images.write(output / 'filters.png', _tiles(np.asarray(weights)))
   images.write(output / 'activations.png', _bars(means[0]))
@@ -70,16 +70,15 @@ def main():
   print(f'The pictures: {output.absolute()}')
 
 
-def _mean_activations(trained, source):
+def _mean_activations(module, trained, source):
   """Of each encoding layer's units, float `[units]`."""
   import jax
   import numpy as np
 
-  from inpaintax import images, models
+  from inpaintax import images
   from inpaintax.corruptions.noise import gaussian
   from inpaintax.data import pool as pools
 
-  module = models.build(trained.record['generator'])
   pool = pools.load(source, side=module.side)
   keys = jax.random.split(jax.random.key(_SEED.value), (2, _PATCHES.value))
   clean = images.to_float(pools.cut(keys[0], pool, side=module.side))

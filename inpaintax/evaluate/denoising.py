@@ -11,7 +11,7 @@ those of `inpaintax.evaluate` do, with every pixel as the hole;
 
 import time
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -103,13 +103,11 @@ def superimposed(
       text.draw(generator, clean.shape, font_sizes=font_sizes), clean
     )
     if quality is not None:
-      _, data = cv2.imencode(
-        '.jpg',
-        np.rint(observed).astype(np.uint8),
-        [cv2.IMWRITE_JPEG_QUALITY, quality],
-      )
-      read: Any = cv2.imdecode(data, cv2.IMREAD_GRAYSCALE)
-      observed = read.astype(np.float32)
+      levels = np.rint(observed).astype(np.uint8)
+      how = [cv2.IMWRITE_JPEG_QUALITY, quality]
+      data = cv2.imencode('.jpg', levels, how)[1].tobytes()
+      grey = images.decode(data, name=f'image {number}')[..., 0]
+      observed = grey.astype(np.float32)
     return observed, marked
 
   saved = '' if quality is None else f', saved as JPEGs of quality {quality}'

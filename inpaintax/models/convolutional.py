@@ -107,7 +107,10 @@ class ConvolutionalAutoencoder(ssda.StackedAutoencoder):
     """`[B, side**2]` as `[B, cells, cells, 9 cell**2]`: with likenesses."""
     square = self._square(code)
     level = self.gain / 127.5
-    alike = [_likeness(square, *n[:2], n[2] * level) for n in _NEIGHBOURS]
+    alike = [
+      _likeness(square, down, right, levels * level)
+      for down, right, levels in _NEIGHBOURS
+    ]
     return _to_cells(jnp.concatenate([square, *alike], axis=-1), self.cell)
 
   def _write(self, output: jax.Array) -> jax.Array:
