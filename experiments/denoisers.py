@@ -47,7 +47,7 @@ _CODE_LIMIT = flags.DEFINE_float(
   'Codes are clipped so far from their centre; none: not at all.',
   lower_bound=1e-6,
 )
-_CELL = flags.DEFINE_integer(
+CELL = flags.DEFINE_integer(
   'cell',
   None,
   'Convolutions instead of layers that see all of a patch: the first sees cells'
@@ -76,7 +76,7 @@ def described() -> dict[str, Any]:
     raise InputError(
       f'--output_side={out} has no exact centre place in --side={side}.'
     )
-  cell = _CELL.value
+  cell = CELL.value
   if cell is not None:
     edge = (side - (out or side)) // 2
     largest = cell * 2 ** (DEPTH.value - 1)

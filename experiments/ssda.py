@@ -39,7 +39,7 @@ _PRETRAIN = flags.DEFINE_float(
 _LR = flags.DEFINE_float(
   'lr',
   1e-3,
-  'Adam rate: constant for one layer; for all, along a cosine to 0.',
+  'Rate of Adam or Muon: constant for one layer; for all, a cosine to 0.',
   lower_bound=0.0,
 )
 _BETA = flags.DEFINE_float(
@@ -68,7 +68,8 @@ _UPDATES_PER_CALL = flags.DEFINE_integer(
 _OPTIMIZER = flags.DEFINE_enum(
   'optimizer',
   'adam',
-  ['adam', 'lbfgs'],
+  ['adam', 'muon', 'lbfgs'],
+  'muon, for --cell: gets further in as many updates. '
   "lbfgs, the paper's: --updates_per_call iterations on each batch, so take"
   ' thousands of patches.',
 )
@@ -140,6 +141,10 @@ def _check():
       '--optimizer=lbfgs searches along a line of one objective: use'
       ' --parallel=jit.'
     )
+  if _OPTIMIZER.value == 'muon' and denoisers.CELL.value is None:
+    raise InputError(
+      '--optimizer=muon is for the kernels of convolutions: give --cell.'
+    )
 
 
 def _stages():
@@ -165,7 +170,7 @@ def _compiled(model, ends, data):
       draw,
       seed=training.SEED.value,
       # A round of L-BFGS makes as many of its own.
-      updates=updates if _OPTIMIZER.value == 'adam' else 1,
+      updates=1 if _OPTIMIZER.value == 'lbfgs' else updates,
       distinct=_PATCHES.value,
     )
     compiled.append(
@@ -204,8 +209,19 @@ def _step(model, stage, first):
   if stage == denoisers.DEPTH.value:
     rate = optax.cosine_decay_schedule(_LR.value, training.STEPS.value - first)
   return pretraining.make_stage_step(
-    loss, optax.adam(rate), first=first, axis_name=axis_name
+    loss, _optimizer(rate), first=first, axis_name=axis_name
   )
+
+
+def _optimizer(rate):
+  """That whose state a run has; L-BFGS has its own within a round."""
+  import optax
+
+  from inpaintax.steps import optimizers
+
+  if _OPTIMIZER.value == 'muon':
+    return optimizers.muon(rate)
+  return optax.adam(rate)
 
 
 def _init(model, record):
@@ -220,8 +236,8 @@ def _init(model, record):
 
   def init(new):
     key = jax.random.fold_in(jax.random.key(training.SEED.value), _INIT)
-    # The state of Adam is the same whatever its rate.
-    tx = optax.adam(optax.constant_schedule(_LR.value))
+    # The state is the same whatever the rate.
+    tx = _optimizer(optax.constant_schedule(_LR.value))
     image = jax.ShapeDtypeStruct((1, side, side, 1), jnp.float32)
     state = supervised.init_supervised(key, model, tx, image=image)
     return training.from_other(state, record, new=new, same=('generator',))

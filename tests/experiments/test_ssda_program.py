@@ -130,8 +130,15 @@ def test_text_is_taken_away_and_measured(run_program, tmp_path):
   assert 'PSNR marked' in (output / 'results.md').read_text()
 
 
-def test_rounds_of_lbfgs_go_on_where_they_stopped(tmp_path):
-  args = ('--optimizer=lbfgs', '--batch_size=64', '--depth=1', '--steps=20')
+@pytest.mark.parametrize(
+  'args',
+  [
+    ('--optimizer=lbfgs', '--batch_size=64'),
+    ('--optimizer=muon', '--cell=2', '--factor=8', '--side=8'),
+  ],
+)
+def test_other_optimizers_go_on_where_they_stopped(args, tmp_path):
+  args = (*args, '--depth=1', '--steps=20')
   train(tmp_path / 'whole', *args)
   train_until(8, tmp_path / 'cut', *args)
   train(tmp_path / 'cut', *args)
@@ -186,6 +193,7 @@ def test_what_cannot_be_trained_is_refused(refusals_of, tmp_path):
     ('--noise=text --side=300', '--side=300'),
     ('--factor=1e9', '--factor=1e+09'),
     ('--optimizer=lbfgs --parallel=pmap', '--parallel=jit'),
+    ('--optimizer=muon', 'give --cell'),
     ('--pretrain=0.01', 'less than half of --updates_per_call'),
     ('--val_data=photos:val --val_stride=5', '--val_stride=5'),
     ('--side=600 --factor=1e-4', 'too few for patches of 600x600'),
