@@ -28,6 +28,12 @@ _GREY_SHARE = flags.DEFINE_float(
   lower_bound=0.0,
   upper_bound=1.0,
 )
+_EVEN_SIZES = flags.DEFINE_bool(
+  'even_sizes',
+  False,
+  'Whether text of all sizes covers equal areas, so that small letters come'
+  ' more often; otherwise all sizes come equally often.',
+)
 _JPEG_SHARE = flags.DEFINE_float(
   'jpeg_share',
   0.0,
@@ -52,7 +58,13 @@ def described() -> dict[str, Any]:
   low, high = noise.SIGMA.value, _SIGMA_MAX.value
   others: tuple[str, ...] = ('sigma', 'sigma_max')
   if kind() == 'gaussian':
-    others = ('font_sizes', 'text_share', 'grey_share', 'jpeg_share')
+    others = (
+      'font_sizes',
+      'text_share',
+      'grey_share',
+      'even_sizes',
+      'jpeg_share',
+    )
     if high is not None and high < low:
       raise InputError(f'--sigma_max={high:g} is below --sigma={low:g}.')
   program.refuse(others, f'when training for {kind()}')
@@ -85,6 +97,7 @@ def load(source: Any, *, side: int) -> Any:
       training.SEED.value,
       font_sizes=noise.font_sizes(),
       grey_share=_GREY_SHARE.value,
+      even_sizes=_EVEN_SIZES.value,
     )
   return jax.device_put((pool.load(source, side=side), pages))
 

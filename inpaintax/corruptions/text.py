@@ -65,6 +65,7 @@ def draw(
   fonts: Sequence[str] = FONTS,
   share: float = 0.15,
   grey_share: float | None = None,
+  even_sizes: bool = False,
 ) -> Text:
   """Draws strings until they cover a share of the page.
 
@@ -80,6 +81,8 @@ def draw(
     share: of the pixels, in (0, 1).
     grey_share: of the strings that have any grey, in [0, 1], black and white
       ones being as many; None: a third.
+    even_sizes: whether all sizes cover equal areas, and small ones come more
+      often; otherwise all come equally often.
 
   Returns:
     The text.
@@ -99,13 +102,22 @@ def draw(
   if grey_share is not None:
     noise.check_share(grey_share)
     chances = ((1 - grey_share) / 2, (1 - grey_share) / 2, grey_share)
+  sizes = np.arange(low, high + 1)
+  odds = None
+  if even_sizes:
+    odds = 1 / sizes**2
+    odds /= odds.sum()
   faces = [_face(font) for font in fonts]
   keep: np.ndarray = np.ones(size, np.float32)
   add: np.ndarray = np.zeros(size, np.float32)
   height, width = size
   while (keep < 1).mean() < share:
     letters = generator.choice(_LETTERS, generator.integers(3, 13))
-    points = int(generator.integers(low, high + 1))
+    points = int(
+      generator.integers(low, high + 1)
+      if odds is None
+      else generator.choice(sizes, p=odds)
+    )
     # Left of the page, too, and above: its borders have as much as its middle.
     left = int(generator.integers(-6 * points, width))
     base = int(generator.integers(0, height + points))
@@ -163,6 +175,7 @@ def load_pages(
   font_sizes: tuple[int, int] = (18, 36),
   fonts: Sequence[str] = FONTS,
   grey_share: float | None = None,
+  even_sizes: bool = False,
 ) -> Pages:
   """Draws a bank of pages.
 
@@ -173,6 +186,7 @@ def load_pages(
     font_sizes: the smallest and the largest, pixels.
     fonts: as for `draw`.
     grey_share: as for `draw`.
+    even_sizes: as for `draw`.
 
   Returns:
     The bank, on the host.
@@ -188,6 +202,7 @@ def load_pages(
       font_sizes=font_sizes,
       fonts=fonts,
       grey_share=grey_share,
+      even_sizes=even_sizes,
     )
     for _ in range(count)
   ]

@@ -18,8 +18,8 @@ def muon(rate: optax.Schedule) -> optax.GradientTransformation:
 
   A kernel is a matrix of all that a unit sees by its units; its step is the
   momentum with all singular values made equal, of the size that Adam's steps
-  have. All else, and kernels whose smaller side as a matrix is below 16 or above
-  128, is Adam's, with Nesterov's momentum (Dozat 2016).
+  have. All else, and kernels whose smaller side as a matrix is below 16 or
+  above 128, is Adam's, with Nesterov's momentum (Dozat 2016).
 
   Args:
     rate: of both.

@@ -106,6 +106,32 @@ def test_an_image_depends_on_its_own_key_alone():
   np.testing.assert_array_equal(whole[3:5], part)
 
 
+@pytest.mark.parametrize('even', [False, True])
+def test_sizes_come_equally_often_or_cover_equal_areas(even, monkeypatch):
+  drawn = []
+  put = text.cv2.putText
+
+  def spy(*args):
+    drawn.append(args[5])
+    return put(*args)
+
+  monkeypatch.setattr(text.cv2, 'putText', spy)
+  text.load_pages(
+    0, count=40, size=(200, 200), font_sizes=(10, 30), even_sizes=even
+  )
+  sizes = np.array(drawn)
+  assert sizes.min() == 10 and sizes.max() == 30
+  weights = sizes**2 if even else np.ones(len(sizes))
+  # 10 of the 21 sizes are above 20: 4 standard deviations of that share.
+  share = weights[sizes > 20].sum() / weights.sum()
+  spread = (weights**2).sum() ** 0.5 / weights.sum() / 2
+  assert share == pytest.approx(10 / 21, abs=4 * spread)
+  # And it is not the other way of drawing.
+  other = np.ones(len(sizes)) if even else sizes**2
+  unlike = other[sizes > 20].sum() / other.sum()
+  assert abs(unlike - 10 / 21) > 4 * spread
+
+
 def test_what_is_out_of_range_is_refused():
   with pytest.raises(ValueError, match='font sizes'):
     text.draw(rng(), (20, 20), font_sizes=(9, 8))

@@ -187,6 +187,7 @@ def test_what_cannot_be_trained_is_refused(refusals_of, tmp_path):
     ('--noise=text --sigma_max=50', '--sigma_max has no meaning'),
     ('--font_sizes=20', '--font_sizes has no meaning'),
     ('--jpeg_share=0.5', '--jpeg_share has no meaning'),
+    ('--even_sizes', '--even_sizes has no meaning'),
     ('--noise=text --font_sizes=20,18', '--font_sizes=20,18'),
     ('--noise=text --font_sizes=20,300', '--font_sizes=20,300'),
     ('--noise=text --font_sizes=²', '--font_sizes=²'),
