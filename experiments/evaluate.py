@@ -17,7 +17,6 @@ measures denoisers, on whole grey images. The figures: `inpaintax.evaluate`.
 """
 
 import functools
-import os
 import pathlib
 import shlex
 import sys
@@ -25,7 +24,7 @@ from typing import Any
 
 from absl import flags
 
-from experiments import filling, noise, profiling, program, sessions
+from experiments import files, filling, noise, profiling, program, sessions
 
 _WORKDIR = flags.DEFINE_multi_string(
   'workdir', [], 'Workdir of a trained model; may be given several times.'
@@ -90,16 +89,18 @@ def main():
       ['mask', 'hole', 'size', 'finish', 'features'], 'with --noise'
     )
   else:
-    program.refuse(['sigma', 'stride', 'font_sizes'], 'without --noise')
-  if noise.NOISE.value != 'text':
-    program.refuse(['jpeg'], 'without --noise=text')
+    program.refuse(['sigma', 'stride'], 'without --noise')
+  if noise.NOISE.value == 'text':
+    program.refuse(['sigma'], 'with --noise=text')
+  else:
+    program.refuse(['jpeg', 'font_sizes'], 'without --noise=text')
   baselines = _baselines()
   names = _model_names(baselines)
   if not names and not baselines:
     raise InputError('nothing to measure: give --workdir or --baselines.')
   source = sources.open_source(_DATA.value)
   trained = _load(names)
-  _check_output()
+  files.check_folder('output', pathlib.Path(_OUTPUT.value))
   limit, tracer = _LIMIT.value, profiling.Tracer(_OUTPUT.value, before=0)
   if profiling.PROFILE.value:
     limit = min(limit or profiling.PROFILE.value, profiling.PROFILE.value)
@@ -156,20 +157,6 @@ def _model_names(baselines):
       f' from each other and from --baselines: got {", ".join(workdirs)}.'
     )
   return names
-
-
-def _check_output():
-  from inpaintax.errors import InputError
-
-  folder = pathlib.Path(_OUTPUT.value)
-  try:
-    folder.mkdir(parents=True, exist_ok=True)
-  except OSError as error:
-    raise InputError(
-      f'--output={folder} cannot be made: {error.strerror}. Give a folder.'
-    ) from error
-  if not os.access(folder, os.W_OK):
-    raise InputError(f'--output={folder} cannot be written to.')
 
 
 def _load(names):

@@ -71,6 +71,8 @@ def single(
 
   if mask is not None and mask.is_dir():
     raise InputError(f'--mask={mask} is a folder, --image={image} is not.')
+  if output.is_dir():
+    raise InputError(f'--output={output} is a folder, --image={image} is not.')
   if output.suffix.lower() not in _LOSSLESS:
     raise InputError(
       f'--output={output}: pixels are kept bit for bit only in a file that ends'
@@ -164,17 +166,46 @@ def _images_below(folder, others):
     for path in sorted(folder.rglob('*'))
     if path.suffix.lower() in SUFFIXES
     and not path.name.startswith('.')
-    and path.is_file()
+    # What is no file is read, and named among the failures.
+    and not path.is_dir()
     and not any(path.resolve().is_relative_to(other) for other in others)
   ]
 
 
-def check_new(items: list[Item], *, overwrite: bool) -> None:
+def check_folder(flag: str, folder: pathlib.Path) -> None:
+  """Makes a folder for results.
+
+  Args:
+    flag: that names it.
+    folder: it.
+
+  Raises:
+    InputError: it cannot be made, or not be written to.
+  """
+  from inpaintax.errors import InputError
+
+  try:
+    folder.mkdir(parents=True, exist_ok=True)
+  except OSError as error:
+    raise InputError(
+      f'--{flag}={folder} cannot be made: {error.strerror}. Give a folder.'
+    ) from error
+  if not os.access(folder, os.W_OK):
+    raise InputError(f'--{flag}={folder} cannot be written to.')
+
+
+def to_do(
+  items: list[Item], *, overwrite: bool, skip_existing: bool
+) -> list[Item]:
   """Refuses to write over what exists.
 
   Args:
     items: what is to be done.
     overwrite: whether files may be replaced.
+    skip_existing: whether those whose result exists are left out instead.
+
+  Returns:
+    What is left to be done.
 
   Raises:
     InputError: a result exists and may not, or is a folder.
@@ -183,14 +214,19 @@ def check_new(items: list[Item], *, overwrite: bool) -> None:
   from inpaintax.images import printable
 
   old = [item.output for item in items if item.output.exists()]
-  if old and not overwrite:
-    more = f' and {len(old) - 1} more exist' if len(old) > 1 else ' exists'
-    raise InputError(
-      f'{printable(old[0])}{more}: give another --output, or --overwrite.'
-    )
   for path in old:
     if path.is_dir():
       raise InputError(f'{printable(path)} is a folder.')
+  if old and skip_existing:
+    program.say(f'{len(old)} of {len(items)} exist and are left as they are.')
+    return [item for item in items if not item.output.exists()]
+  if old and not overwrite:
+    more = f' and {len(old) - 1} more exist' if len(old) > 1 else ' exists'
+    raise InputError(
+      f'{printable(old[0])}{more}: give another --output, --skip_existing or'
+      ' --overwrite.'
+    )
+  return items
 
 
 def each(
@@ -200,7 +236,7 @@ def each(
 
   Args:
     items: what is to be done.
-    output: folder for the results.
+    output: folder for the results, that exists.
     restore: does one; InputError for one that cannot be done, or the system's
       own for one that cannot be read or written.
 
@@ -210,7 +246,6 @@ def each(
   """
   from inpaintax.errors import InputError, ItemsFailedError
 
-  output.mkdir(parents=True, exist_ok=True)
   failures = []
   for item in items:
     try:

@@ -70,6 +70,7 @@ def run(main: Callable[..., None], *, commands: Sequence[str] = ()) -> None:
       # Not sys.exit: threads that load data would be waited for.
       os._exit(code)
 
+  sys.stdout, sys.stderr = _Outlasting(sys.stdout), _Outlasting(sys.stderr)
   interruption.listen(say)
   keep_memory()
   os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')
@@ -93,6 +94,33 @@ def say(message: str) -> None:
     message: what.
   """
   print(f'inpaintax: {message}', file=sys.stderr, flush=True)
+
+
+class _Outlasting:
+  """A stream that may lose its reader, as `| head` leaves after ten lines.
+
+  What a program is for goes on, and says no more.
+  """
+
+  def __init__(self, stream):
+    self._stream = stream
+
+  def __getattr__(self, name):
+    return getattr(self._stream, name)
+
+  def write(self, text):
+    return self._while_read(self._stream.write, text)
+
+  def flush(self):
+    self._while_read(self._stream.flush)
+
+  def _while_read(self, call, *args):
+    try:
+      return call(*args)
+    except BrokenPipeError:
+      with open(os.devnull, 'wb') as nowhere:
+        os.dup2(nowhere.fileno(), self._stream.fileno())
+      return call(*args)
 
 
 class _Formatter(logging.PythonFormatter):

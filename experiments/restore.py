@@ -60,6 +60,11 @@ _RESIZE_MASK = flags.DEFINE_bool(
   ' filled.',
 )
 _OVERWRITE = flags.DEFINE_bool('overwrite', False, 'Replace files that exist.')
+_SKIP_EXISTING = flags.DEFINE_bool(
+  'skip_existing',
+  False,
+  'Leave out photographs whose result exists: goes on in a folder.',
+)
 
 # Noise so many times as strong as a model is for, or as weak, is told of.
 _APART = 1.5
@@ -80,7 +85,10 @@ def main():
     only_holes = ['mask_invert', 'resize_mask', 'finish', 'features']
     program.refuse(only_holes, 'without --mask')
   else:
-    program.refuse(['sigma', 'stride', 'noise', 'font_sizes'], 'with --mask')
+    program.refuse(['sigma', 'stride', 'noise'], 'with --mask')
+  program.refuse(['font_sizes'], 'in restoring: a model knows its own')
+  if _OVERWRITE.value and _SKIP_EXISTING.value:
+    raise InputError('--overwrite and --skip_existing: give one of them.')
   if mask is not None and output.resolve() == mask.resolve():
     raise InputError(f'--output={output} is where the masks are.')
   # Read before the model is loaded, which takes seconds.
@@ -88,7 +96,10 @@ def main():
   load = _load_denoiser if mask is None else _load_filler
   if image.is_dir():
     items = files.in_folder(image, mask, output)
-    files.check_new(items, overwrite=_OVERWRITE.value)
+    items = _to_do(items)
+    if not items:
+      return
+    files.check_folder('output', output)
     restore, tracer = load(), profiling.Tracer(str(output), before=0)
 
     def one(item):
@@ -99,11 +110,20 @@ def main():
     tracer.close()
   else:
     item = files.single(image, mask, output)
-    files.check_new([item], overwrite=_OVERWRITE.value)
+    if not _to_do([item]):
+      return
     found, restore = read(item), load()
     tracer = profiling.Tracer(str(output.parent), before=0)
     restore(item, *found)
     tracer.close()
+
+
+def _to_do(items):
+  return files.to_do(
+    items,
+    overwrite=_OVERWRITE.value,
+    skip_existing=_SKIP_EXISTING.value,
+  )
 
 
 def _read_hole(item):
@@ -222,7 +242,7 @@ def _load_denoiser():
       found = denoising.denoise_image(pixels, denoise)
     except InputError as error:
       raise InputError(f'{images.printable(item.image)}: {error}') from error
-    if not flags.FLAGS['sigma'].present:
+    if about['name'] == 'gaussian' and not flags.FLAGS['sigma'].present:
       _warn(item, denoising.estimated_sigma(pixels), about)
     _write(item, found)
 
@@ -252,8 +272,6 @@ def _check_task(about):
 
 def _warn(item, sigma, about):
   """Tells where an image seems to have other noise than a model is for."""
-  if about['name'] != 'gaussian':
-    return
   low, high = noise.levels(about)
   if not low / _APART <= sigma <= high * _APART:
     print(
@@ -270,7 +288,7 @@ def _warn(item, sigma, about):
 def _write(item, pixels):
   from inpaintax import images
 
-  images.write(item.output, pixels)
+  images.write(item.output, pixels, profile=images.read_profile(item.image))
   print(images.printable(item.output), flush=True)
 
 

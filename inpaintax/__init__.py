@@ -1,7 +1,8 @@
 """inpaintax: image denoising and inpainting in JAX.
 
 Rooms are loaded when they are first used: `inpaintax.losses`, `inpaintax.data`
-and so on, as in docs/architecture.md.
+and so on, as in docs/architecture.md. A module inside a room is imported by
+name: `from inpaintax.corruptions import text`.
 """
 
 import importlib
@@ -22,6 +23,7 @@ _ROOMS = (
   'losses',
   'metrics',
   'models',
+  'patches',
   'restore',
   'steps',
   'types',

@@ -71,7 +71,8 @@ def restore(
   """Sends all patches of an image through a model and averages what it gives.
 
   The image is mirrored at its borders where the model predicts less than it
-  sees, so that every pixel is predicted. At most about `batch_size` patches and
+  sees, so that every pixel is predicted, and where it is smaller than what is
+  predicted. At most about `batch_size` patches and
   a row of them are in memory at a time.
 
   Args:
@@ -87,7 +88,7 @@ def restore(
     float32 `[H, W]`.
 
   Raises:
-    InputError: the image is smaller than a patch.
+    InputError: the image has no pixels.
     ValueError: an option is out of range.
 
   >>> image = np.arange(35.0, dtype=np.float32).reshape(5, 7)
@@ -101,6 +102,11 @@ def restore(
   edge, odd = divmod(side - out, 2)
   if odd:
     raise ValueError(f'{out} pixels have no exact centre in {side}.')
+  if not image.size:
+    raise InputError('an image without pixels cannot be restored.')
+  height, width = image.shape
+  short = [(0, max(0, out - length)) for length in image.shape]
+  image = np.pad(image, short, mode='symmetric')
   padded = np.pad(image, edge, mode='reflect') if edge else image
   rows = starts(image.shape[0], out, stride)
   columns = starts(image.shape[1], out, stride)
@@ -124,4 +130,4 @@ def restore(
         at = np.ix_(part + down, columns + right)
         total[at] += window[down, right] * given[:, :, down, right]
         weight[at] += window[down, right]
-  return total / weight
+  return (total / weight)[:height, :width]

@@ -12,7 +12,7 @@ from jax import numpy as jnp
 from inpaintax import baselines, checkpoints, models
 from inpaintax.errors import InputError
 from inpaintax.evaluate import denoising
-from inpaintax.restore.denoising import make_denoiser
+from inpaintax.restore.denoising import estimated_sigma, make_denoiser
 
 RNG = np.random.default_rng(0)
 
@@ -79,9 +79,31 @@ def test_a_stride_that_leaves_gaps_is_refused(stride):
     make_denoiser(identity(5, 3), stride=stride)
 
 
-def test_an_image_smaller_than_a_patch_is_refused():
-  with pytest.raises(InputError, match='shorter than the patches of 5'):
-    make_denoiser(identity(5))(np.zeros((4, 9), np.float32))
+def test_an_image_smaller_than_a_patch_comes_back():
+  image = np.arange(36, dtype=np.float32).reshape(4, 9)
+  given = make_denoiser(identity(5))(image)
+  np.testing.assert_allclose(given, image, atol=2e-3)
+
+
+def test_no_pixels_and_no_batches_are_refused():
+  with pytest.raises(InputError, match='without pixels'):
+    make_denoiser(identity(5))(np.zeros((0, 9), np.float32))
+  with pytest.raises(ValueError, match='batch_size'):
+    make_denoiser(identity(5), batch_size=0)
+
+
+@pytest.mark.filterwarnings('error')
+def test_the_noise_of_an_image_is_estimated_and_a_flat_one_has_none():
+  rng = np.random.default_rng(0)
+  noise = 10 * rng.standard_normal((64, 64))
+  noisy = np.rint(np.clip(120 + noise, 0, 255)).astype(np.uint8)
+  assert estimated_sigma(noisy) == pytest.approx(10, rel=0.1)
+  flat = np.full((64, 64), 7, np.uint8)
+  for level in (0, 7, 255):
+    assert estimated_sigma(np.full_like(flat, level)) < 1e-6
+  # The mean over channels.
+  half = estimated_sigma(np.stack([noisy, flat, noisy, flat], axis=-1))
+  assert half == pytest.approx(estimated_sigma(noisy) / 2)
 
 
 def test_the_figures_of_the_noise_itself_and_of_a_perfect_denoiser():

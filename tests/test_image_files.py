@@ -66,6 +66,45 @@ def test_what_is_written_is_read_again(tmp_path, image):
   )
 
 
+def profile_of(space):
+  """No more of a profile than its header."""
+  return bytes(16) + space + bytes(108)
+
+
+@pytest.mark.parametrize('suffix', ['.png', '.tif'])
+def test_what_colours_mean_is_kept(tmp_path, image, suffix):
+  path = tmp_path / f'a{suffix}'
+  grey = image[..., 0]
+  ink = tmp_path / 'ink.tif'
+  Image.new('CMYK', (4, 4)).save(ink, icc_profile=profile_of(b'CMYK'))
+  assert images.read_profile(ink) is None
+  for array, space, kept in (
+    (image, b'RGB ', True),
+    (grey, b'GRAY', True),
+    (grey.astype(np.uint16), b'GRAY', True),
+    # A profile of other channels would make a file that few can show.
+    (grey, b'RGB ', False),
+    (image, b'GRAY', False),
+    (image.astype(np.uint16), b'RGB ', False),
+  ):
+    given = profile_of(space)
+    images.write(path, array, profile=given)
+    assert images.read_profile(path) == (given if kept else None)
+    # A format without any.
+    if array.dtype == np.uint8:
+      images.write(tmp_path / 'a.bmp', array, profile=given)
+
+
+def test_an_error_names_the_file_that_was_to_be_written(tmp_path, image):
+  (tmp_path / 'file').write_text('')
+  with pytest.raises(InputError, match='file is a file, not a folder'):
+    images.write(tmp_path / 'file' / 'a.png', image)
+  long = tmp_path / ('a' * 252 + '.png')
+  with pytest.raises(OSError, match='too long') as found:
+    images.write(long, image)
+  assert found.value.filename == str(long)
+
+
 def test_a_failed_write_leaves_the_old_file_and_nothing_else(
   tmp_path, image, monkeypatch
 ):

@@ -226,6 +226,8 @@ def test_reading_names_the_file_and_the_reason(tmp_path):
     images.read(tmp_path / 'lost.png')
   with pytest.raises(InputError, match='Is a directory'):
     images.read(tmp_path)
+  with pytest.raises(InputError, match='/dev/zero: is not a regular file'):
+    images.read('/dev/zero')
   odd = os.fsencode(tmp_path) + b'/caf\xe9.png'
   with pytest.raises(InputError, match=r'caf\\xe9\.png'):
     images.read(os.fsdecode(odd))

@@ -69,9 +69,29 @@ def test_the_gaussian_window_is_symmetric_and_highest_in_the_middle():
     np.testing.assert_array_equal(window, other)
 
 
-def test_small_images_and_wide_strides_are_refused():
+@pytest.mark.parametrize('shape', [(1, 1), (2, 9), (9, 3), (4, 4)])
+@pytest.mark.parametrize('output_side', [5, 3])
+def test_small_images_are_mirrored_to_a_patch(shape, output_side):
+  edge = (5 - output_side) // 2
+  image = np.random.default_rng(0).normal(size=shape).astype(np.float32)
+  seen = []
+
+  def model(found):
+    seen.append(found)
+    return found[:, edge : 5 - edge, edge : 5 - edge]
+
+  window = np.ones((output_side, output_side))
+  given = patches.restore(image, model, side=5, window=window)
+  np.testing.assert_allclose(given, image, rtol=1e-6)
+  # Nothing is seen that is not in the image.
+  assert np.isin(np.concatenate(seen), image).all()
+
+
+def test_no_pixels_and_wide_strides_are_refused():
+  with pytest.raises(InputError, match='without pixels'):
+    patches.restore(np.zeros((5, 0), np.float32), lambda x: x, side=5)
   with pytest.raises(InputError, match='shorter than the patches'):
-    patches.restore(np.zeros((5, 4), np.float32), lambda x: x, side=5)
+    patches.starts(4, 5, 1)
   for stride in (0, 6):
     with pytest.raises(ValueError, match='stride'):
       patches.starts(9, 5, stride)

@@ -39,12 +39,27 @@ def check_same_model(
   Raises:
     InputError: they differ; the message says in what.
   """
-  for name, value in wanted.items():
-    if found.get(name) != value:
-      raise InputError(
-        f'{place} holds another model: its {name} is {found.get(name)}, wanted'
-        f' is {value}: give another --workdir, or the flags in its flags.txt.'
-      )
+  apart = _apart(found, wanted, '')
+  if apart:
+    first, *others = apart
+    more = f', and {len(others)} more' if others else ''
+    raise InputError(
+      f'{place} holds another model or run: its {first}{more}: give another'
+      ' --workdir, or the flags in its flags.txt.'
+    )
+
+
+def _apart(found: Any, wanted: Any, name: str) -> list[str]:
+  """What differs, deep inside."""
+  if found == wanted:
+    return []
+  if not (isinstance(found, dict) and isinstance(wanted, dict)):
+    return [f'{name} is {found}, wanted is {wanted}']
+  return [
+    line
+    for key, value in wanted.items()
+    for line in _apart(found.get(key), value, f'{name}/{key}'.lstrip('/'))
+  ]
 
 
 def check_finite(step: int, state: Any) -> None:

@@ -90,23 +90,14 @@ def draw(
   Raises:
     ValueError: an option is out of range, or a font cannot be read.
   """
-  low, high = font_sizes
-  least, most = SIZES
-  if not least <= low <= high <= most:
-    raise ValueError(
-      f'font sizes must rise, from {least} to {most}, got {font_sizes}.'
-    )
   if not 0 < share < 1:
     raise ValueError(f'share must be in (0, 1), got {share}.')
   chances = None  # Equal ones; and a stream of choices as it always was.
   if grey_share is not None:
     noise.check_share(grey_share)
     chances = ((1 - grey_share) / 2, (1 - grey_share) / 2, grey_share)
-  sizes = np.arange(low, high + 1)
-  odds = None
-  if even_sizes:
-    odds = 1 / sizes**2
-    odds /= odds.sum()
+  sizes = _sizes(font_sizes)
+  odds = 1 / sizes**2 if even_sizes else None
   faces = [_face(font) for font in fonts]
   keep: np.ndarray = np.ones(size, np.float32)
   add: np.ndarray = np.zeros(size, np.float32)
@@ -114,9 +105,9 @@ def draw(
   while (keep < 1).mean() < share:
     letters = generator.choice(_LETTERS, generator.integers(3, 13))
     points = int(
-      generator.integers(low, high + 1)
+      generator.integers(sizes[0], sizes[-1] + 1)
       if odds is None
-      else generator.choice(sizes, p=odds)
+      else generator.choice(sizes, p=odds / odds.sum())
     )
     # Left of the page, too, and above: its borders have as much as its middle.
     left = int(generator.integers(-6 * points, width))
@@ -141,6 +132,17 @@ def draw(
     through = np.float32(1) - cover / np.float32(255)
     keep, add = through * keep, through * add + (1 - through) * level
   return Text(*(np.rint(x).astype(np.uint8) for x in (255 * keep, add)))
+
+
+def _sizes(font_sizes: tuple[int, int]) -> np.ndarray:
+  """All from the smallest to the largest."""
+  low, high = font_sizes
+  least, most = SIZES
+  if not least <= low <= high <= most:
+    raise ValueError(
+      f'font sizes must rise, from {least} to {most}, got {font_sizes}.'
+    )
+  return np.arange(low, high + 1)
 
 
 def _face(font: str) -> cv2.FontFace:

@@ -165,7 +165,7 @@ def compare(
 
   Raises:
     InputError: the source is empty, an image cannot be decoded, or is too small
-      for a denoiser.
+      for SSIM.
   """
   count = min(len(source), limit or len(source))
   if not count:

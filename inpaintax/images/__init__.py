@@ -21,6 +21,9 @@ from inpaintax.errors import InputError
 from inpaintax.images.decoding import MAX_PIXELS as MAX_PIXELS
 from inpaintax.images.decoding import decode as decode
 from inpaintax.images.decoding import decode_deep as decode_deep
+from inpaintax.images.resizing import resize_mask as resize_mask
+from inpaintax.images.resizing import resize_short_side as resize_short_side
+from inpaintax.images.resizing import resized_shape as resized_shape
 
 # What files of images are called, in folders and in archives.
 SUFFIXES = (
@@ -40,6 +43,8 @@ SUFFIXES = (
 DEEP_SUFFIXES = ('.png', '.tif', '.tiff')
 
 _MASK_THRESHOLD = 128
+# What an ICC profile calls the colours of an array of so many axes.
+_SPACES = {2: b'GRAY', 3: b'RGB '}
 
 
 def read(path: str | os.PathLike) -> np.ndarray:
@@ -119,18 +124,36 @@ def to_grey(rgb: np.ndarray) -> np.ndarray:
   return ((rgb.astype(np.uint32) @ weights + 500) // 1000).astype(np.uint8)
 
 
-def write(path: str | os.PathLike, array: np.ndarray) -> None:
+def read_profile(path: str | os.PathLike) -> bytes | None:
+  """The ICC profile of an image file: what its colours mean.
+
+  Args:
+    path: a file that `read` accepts.
+
+  Returns:
+    The profile, of grey or RGB; None if there is none.
+  """
+  with Image.open(path) as picture:
+    profile = picture.info.get('icc_profile')
+  return profile if _space(profile) in _SPACES.values() else None
+
+
+def write(
+  path: str | os.PathLike, array: np.ndarray, *, profile: bytes | None = None
+) -> None:
   """Writes one image; under its final name there is never half a file.
 
   Args:
     path: where to; its suffix chooses the format, `.png` keeps every bit.
       Missing folders are made.
     array: uint8 or uint16, `[H, W, 3]` (RGB) or `[H, W]` (grey).
+    profile: ICC profile to keep with it; left out where it is not for as many
+      channels, in formats that have none, and in 16-bit colours.
 
   Raises:
     AssertionError: the array's shape or type differs from the above.
     InputError: the suffix is not one of `SUFFIXES`, or its format has no 16
-      bit.
+      bit, or the folder is a file.
     OSError: the file cannot be written.
   """
   chex.assert_rank(array, {2, 3})
@@ -148,6 +171,8 @@ def write(path: str | os.PathLike, array: np.ndarray) -> None:
     raise InputError(
       f'{printable(path)}: 16-bit images need one of {" ".join(DEEP_SUFFIXES)}'
     )
+  if path.parent.exists() and not path.parent.is_dir():
+    raise InputError(f'{printable(path.parent)} is a file, not a folder.')
   path.parent.mkdir(parents=True, exist_ok=True)
   # In the same folder, since only there a rename is atomic; with its suffix,
   # since that chooses the format; without its name, which may be as long as a
@@ -160,8 +185,12 @@ def write(path: str | os.PathLike, array: np.ndarray) -> None:
       bgr = cv2.cvtColor(array, cv2.COLOR_RGB2BGR)
       part.write_bytes(cv2.imencode(path.suffix, bgr)[1].tobytes())
     else:
-      Image.fromarray(array).save(part)
+      fits = _space(profile) == _SPACES[array.ndim]
+      Image.fromarray(array).save(part, icc_profile=profile if fits else None)
     os.replace(part, path)
+  except OSError as error:
+    error.filename, error.filename2 = str(path), None  # Not of the part.
+    raise
   finally:
     part.unlink(missing_ok=True)
 
@@ -201,71 +230,6 @@ def to_uint8(image: jax.typing.ArrayLike) -> jax.Array:
   return jnp.clip(levels, 0.0, 255.0).astype(jnp.uint8)
 
 
-def resize_short_side(image: np.ndarray, side: int) -> np.ndarray:
-  """Resizes so that the shorter side is `side`; the aspect is kept.
-
-  Shrinks by averaging areas, enlarges by bicubic interpolation.
-
-  Args:
-    image: uint8 `[H, W, 3]`.
-    side: pixels, at least 1.
-
-  Returns:
-    uint8 `[side, W', 3]` or `[H', side, 3]`; `image` itself if it fits already.
-
-  Raises:
-    InputError: the result would have more than `MAX_PIXELS`.
-  """
-  short = min(image.shape[:2])
-  if short == side:
-    return image
-  height, width = resized_shape(image.shape[:2], side)
-  method = cv2.INTER_AREA if side < short else cv2.INTER_CUBIC
-  return cv2.resize(image, (width, height), interpolation=method)
-
-
-def resized_shape(shape: tuple[int, int], side: int) -> tuple[int, int]:
-  """What `resize_short_side` makes of an image's shape.
-
-  Args:
-    shape: (height, width).
-    side: of the shorter side, pixels.
-
-  Returns:
-    (height, width).
-
-  Raises:
-    InputError: more than `MAX_PIXELS`.
-  """
-  height, width = shape
-  short = min(shape)
-  new_height = max(side, round(height * side / short))
-  new_width = max(side, round(width * side / short))
-  if new_height * new_width > MAX_PIXELS:
-    raise InputError(
-      f'an image of {width}x{height} pixels is too long to be resized to '
-      f'{side} on its short side: crop it first'
-    )
-  return new_height, new_width
-
-
-def resize_mask(missing: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
-  """Brings a mask to an image's size; nothing that was missing is lost.
-
-  Args:
-    missing: bool `[H, W]`.
-    shape: (height, width) of the image.
-
-  Returns:
-    bool `shape`: True where any part of the pixel was missing.
-  """
-  height, width = shape
-  share = Image.fromarray(missing.astype(np.float32)).resize(
-    (width, height), Image.Resampling.BOX
-  )
-  return np.asarray(share) > 0
-
-
 def printable(path: str | os.PathLike) -> str:
   """A path as text that any terminal and any UTF-8 file can take.
 
@@ -278,12 +242,19 @@ def printable(path: str | os.PathLike) -> str:
   return os.fsencode(path).decode('utf-8', 'backslashreplace')
 
 
+def _space(profile: bytes | None) -> bytes | None:
+  """The colours that an ICC profile is for."""
+  # ICC.1:2022, 7.2: bytes 16 to 19 of the header.
+  return profile[16:20] if profile else None
+
+
 def _bytes_of(path: str | os.PathLike) -> bytes:
   """The content of a file."""
   try:
-    # A pipe in a folder of images would be waited for, maybe for ever.
-    if stat.S_ISFIFO(os.stat(path).st_mode):
-      raise InputError(f'{printable(path)}: is a pipe, not a file')
+    # A pipe would be waited for, maybe for ever; /dev/zero never ends.
+    mode = os.stat(path).st_mode
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+      raise InputError(f'{printable(path)}: is not a regular file')
     return pathlib.Path(path).read_bytes()
   except OSError as error:
     reason = error.strerror or error

@@ -1,5 +1,6 @@
 """A trained denoiser of patches on images of any size."""
 
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -68,11 +69,12 @@ def make_denoiser(
   Returns:
     `denoise(noisy) -> clean`: float32 `[H, W]`, or `[H, W, C]` with each
     channel alone, on the scale where clean pixels lie in [0, 255]; what it
-    gives is not clipped. InputError for an image smaller than a patch.
+    gives is not clipped. Images smaller than a patch are mirrored until they
+    are as large; InputError for one without pixels.
 
   Raises:
-    ValueError: the record is not that of a denoiser, or the stride leaves
-      gaps.
+    ValueError: the record is not that of a denoiser, the stride leaves gaps, or
+      a batch has no patches.
   """
   record = trained.record
   module: Any = models.build(record['generator'])
@@ -83,6 +85,8 @@ def make_denoiser(
   size = max(1, _PIXELS // side**2) if batch_size is None else batch_size
   if not 1 <= step <= out:
     raise ValueError(f'stride must be in 1..{out}, got {step}.')
+  if size < 1:
+    raise ValueError(f'batch_size must be at least 1, got {batch_size}.')
   window = patches.gaussian_window(out)
 
   @jax.jit
@@ -130,7 +134,7 @@ def denoise_image(
 
   Raises:
     ValueError: `pixels` are of another type.
-    InputError: the image is smaller than a patch.
+    InputError: the image has no pixels.
   """
   if pixels.dtype not in (np.uint8, np.uint16):
     raise ValueError(f'pixels must be uint8 or uint16, got {pixels.dtype}.')
@@ -153,9 +157,11 @@ def estimated_sigma(pixels: np.ndarray) -> float:
   Source: Donoho and Johnstone 1994, "Ideal spatial adaptation by wavelet
   shrinkage": the median of the finest wavelet coefficients.
   """
-  found = restoration.estimate_sigma(
-    pixels * (255 / np.iinfo(pixels.dtype).max),
-    average_sigmas=True,
-    channel_axis=-1 if pixels.ndim == 3 else None,
-  )
-  return float(found)
+  with warnings.catch_warnings():
+    # A channel of one colour has no coefficients: nan, and much said about it.
+    warnings.simplefilter('ignore', RuntimeWarning)
+    found = restoration.estimate_sigma(
+      np.atleast_3d(pixels) * (255 / np.iinfo(pixels.dtype).max),
+      channel_axis=-1,
+    )
+  return float(np.nan_to_num(found).mean())

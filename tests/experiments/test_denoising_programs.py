@@ -35,11 +35,9 @@ def test_models_and_tasks_that_do_not_fit_are_refused(
   refusals_of, ssda_run, tiny_workdir, tmp_path
 ):
   photo, mask = tmp_path / 'photo.png', tmp_path / 'mask.png'
-  small = tmp_path / 'small.png'
   images.write(photo, np.full((16, 16, 3), 90, np.uint8))
   deep = tmp_path / 'deep.png'
   images.write(deep, np.full((16, 16, 3), 90, np.uint16))
-  images.write(small, np.full((3, 16, 3), 90, np.uint8))
   images.write(mask, np.uint8(255) * np.eye(16, dtype=np.uint8))
   output, target = f'--output={tmp_path}', f'--output={tmp_path / "out.png"}'
   found = refusals_of(
@@ -50,6 +48,8 @@ def test_models_and_tasks_that_do_not_fit_are_refused(
       ['--noise=gaussian', '--baselines=telea', output],
       ['--noise=gaussian', '--hole=6', output],
       ['--sigma=25', output],
+      ['--noise=text', '--sigma=25', output],
+      ['--noise=gaussian', '--font_sizes=20', output],
       [
         f'--workdir={ssda_run}',
         '--noise=gaussian',
@@ -59,7 +59,8 @@ def test_models_and_tasks_that_do_not_fit_are_refused(
     ],
   )
   saids = ['give --noise', 'leave --noise out', 'not known: telea']
-  saids += ['--hole has no', '--sigma has no', 'patches of 4 pixels']
+  saids += ['--hole has no', '--sigma has no', '--sigma has no']
+  saids += ['--font_sizes has no', 'patches of 4 pixels']
   denoiser, filler = (
     f'--workdir={ssda_run}',
     f'--workdir={tiny_workdir}',
@@ -74,7 +75,9 @@ def test_models_and_tasks_that_do_not_fit_are_refused(
     ([denoiser, '--stride=5'], 'patches of 4 pixels'),
     ([denoiser, f'--image={deep}', f'--output={tmp_path / "o.bmp"}'], '16 bit'),
     ([denoiser, f'--image={tmp_path}', f'--output={mask}'], 'is a file'),
-    ([denoiser, f'--image={small}'], 'small.png: a side of 3 pixels'),
+    ([denoiser, '--font_sizes=20'], '--font_sizes has no meaning'),
+    ([denoiser, f'--output={tmp_path}'], 'is a folder, --image='),
+    ([denoiser, '--overwrite', '--skip_existing'], 'give one of them'),
   ]
   found += refusals_of(
     'restore', [[f'--image={photo}', target, *flags] for flags, _ in cases]
@@ -96,7 +99,7 @@ def test_a_folder_of_noisy_photographs_is_restored(
   }
   for name, pixels in noisy.items():
     images.write(folder / name, pixels)
-  images.write(folder / 'tiny.png', np.zeros((3, 9), np.uint8))
+  (folder / 'gone.png').symlink_to(tmp_path / 'nowhere.png')
   flags = (
     f'--workdir={ssda_run}',
     f'--image={folder}',
@@ -104,7 +107,7 @@ def test_a_folder_of_noisy_photographs_is_restored(
   )
   done = run_program('restore', *flags, '--stride=2')
   assert done.returncode == 4 and '1 of 3 images failed' in done.stderr
-  assert 'tiny.png' in (out / 'failures.csv').read_text()
+  assert 'gone.png' in (out / 'failures.csv').read_text()
   # Uniform noise is far above a sigma of 25.
   assert 'grey.png: its noise seems' in done.stderr
   trained = checkpoints.load_generator(str(ssda_run))
@@ -115,6 +118,17 @@ def test_a_folder_of_noisy_photographs_is_restored(
     assert restored.dtype == pixels.dtype and restored.shape == pixels.shape
     np.testing.assert_array_equal(restored, expected)
     assert (restored != pixels).any()
+  # Once more: what is there stays, and the rest is done.
+  (out / 'grey.png').unlink()
+  before = (out / 'in/deep.png').stat().st_mtime_ns
+  done = run_program('restore', *flags, '--skip_existing')
+  assert done.returncode == 4 and '1 of 3 exist' in done.stderr
+  assert '1 of 2 images failed' in done.stderr
+  assert (out / 'grey.png').exists()
+  assert (out / 'in/deep.png').stat().st_mtime_ns == before
+  (folder / 'gone.png').unlink()
+  done = run_program('restore', *flags, '--skip_existing')
+  assert done.returncode == 0 and '2 of 2 exist' in done.stderr
 
 
 def test_the_level_that_the_model_is_for_passes(

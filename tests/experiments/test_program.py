@@ -1,5 +1,6 @@
 """What every program does to its process."""
 
+import os
 import platform
 import subprocess
 import sys
@@ -31,6 +32,38 @@ thread = threading.Thread(target=work)
 thread.start()
 thread.join()
 """
+
+
+# A program that says much, and whose file is what it is for.
+_TALKER = """
+import pathlib, sys
+from experiments import program
+def main():
+  for i in range(10_000):
+    print(f'line {i}')
+    print(f'line {i}', file=sys.stderr)
+  pathlib.Path('done').write_text('')
+program.run(main)
+"""
+
+
+@pytest.mark.parametrize('flag', ['--debug', '--help'])
+def test_a_program_outlasts_what_reads_it(tmp_path, flag):
+  with subprocess.Popen(
+    [sys.executable, '-c', _TALKER, flag],
+    stdout=subprocess.PIPE,
+    stderr=subprocess.PIPE,
+    cwd=tmp_path,
+    env=os.environ | {'PYTHONPATH': os.getcwd()},
+  ) as running:
+    running.stdout.close()
+    if flag == '--debug':
+      running.stderr.close()
+      said = b''
+    else:
+      said = running.stderr.read()
+    assert running.wait() == 0 and not said
+  assert (tmp_path / 'done').exists() == (flag == '--debug')
 
 
 @pytest.mark.skipif(platform.libc_ver()[0] != 'glibc', reason='glibc only')

@@ -161,7 +161,7 @@ def test_an_image_that_vanishes_is_skipped_and_named(photographs, tmp_path):
   assert process.returncode == 0, told
   listed = (workdir / 'bad_files.txt').read_text()
   assert any(path.name in listed for path in gone)
-  assert 'pipe.png: is a pipe' in listed
+  assert 'pipe.png: is not a regular file' in listed
 
 
 @pytest.mark.scenario(31)
