@@ -78,16 +78,11 @@ def described() -> dict[str, Any]:
     )
   cell = CELL.value
   if cell is not None:
-    edge = (side - (out or side)) // 2
     largest = cell * 2 ** (DEPTH.value - 1)
     if side % largest:
       raise InputError(
         f'--cell={cell}, doubled by each layer to {largest} with'
         f' --depth={DEPTH.value}, does not divide --side={side}.'
-      )
-    if edge % cell:
-      raise InputError(
-        f'--cell={cell} does not divide the {edge} pixels around --output_side.'
       )
   units = round(_FACTOR.value * (cell or side) ** 2)
   hidden = [units * 2**layer if cell else units for layer in range(DEPTH.value)]

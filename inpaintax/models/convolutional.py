@@ -60,8 +60,7 @@ class ConvolutionalAutoencoder(ssda.StackedAutoencoder):
 
   Attributes:
     hidden: units of each encoding layer, at every place.
-    cell: side of a cell, pixels; 2**(K-1) times it divides `side`, and it
-      divides the part that is not predicted on each side.
+    cell: side of a cell, pixels; 2**(K-1) times it divides `side`.
 
   Raises:
     ValueError: an activation is not known, or cells do not fit.
@@ -70,12 +69,11 @@ class ConvolutionalAutoencoder(ssda.StackedAutoencoder):
   cell: int = 2
 
   def setup(self) -> None:
-    edge = (self.side - self._output_side()) // 2
     largest = self.cell * 2 ** (len(self.hidden) - 1)
-    if self.side % largest or edge % self.cell:
+    if self.side % largest:
       raise ValueError(
         f'cells of {self.cell} pixels, doubled by each layer to {largest}, do'
-        f' not fit {self.side} pixels and {edge} around what is predicted.'
+        f' not fit {self.side} pixels.'
       )
     super().setup()
 

@@ -180,7 +180,6 @@ def test_what_cannot_be_trained_is_refused(refusals_of, tmp_path):
     ('--pretrain=0.5', 'leaves nothing'),
     ('--output_side=3', 'no exact centre'),
     ('--cell=4', '--cell=4, doubled by each layer to 8'),
-    ('--cell=2 --output_side=2', '--cell=2 does not divide the 1 pixels'),
     ('--factor=0', 'makes 0 hidden units'),
     ('--rho=1', '--rho'),
     ('--sigma_max=20', '--sigma_max=20'),

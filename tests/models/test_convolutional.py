@@ -66,10 +66,12 @@ def linear(tap=MIDDLE, *, side=12, output_side=8, cell=2, **options):
   )
 
 
-def test_the_middle_tap_gives_the_central_part_back():
+@pytest.mark.parametrize('edge', [0, 1, 2])
+def test_the_middle_tap_gives_the_central_part_back(edge):
   given = patches()
-  found = linear(MIDDLE)(given, train=False)
-  np.testing.assert_allclose(found, given[:, 2:-2, 2:-2], rtol=1e-6)
+  part = slice(edge, 12 - edge)  # Of cells too, some halved.
+  found = linear(MIDDLE, output_side=12 - 2 * edge)(given, train=False)
+  np.testing.assert_allclose(found, given[:, part, part], rtol=1e-6)
 
 
 def test_another_tap_gives_the_cell_beside():
@@ -251,12 +253,9 @@ def test_weight_decay_is_that_of_every_kernel():
   np.testing.assert_allclose(losses[1] - losses[0], expected, rtol=1e-5)
 
 
-@pytest.mark.parametrize(
-  'options',
-  [(10, 10, 4, 1), (12, 10, 2, 1), (12, 6, 4, 1), (12, 8, 2, 3)],
-)
+@pytest.mark.parametrize('options', [(10, 4, 1), (12, 2, 3)])
 def test_cells_that_do_not_fit_are_refused(options):
-  side, out, cell, depth = options
-  module = ConvolutionalAutoencoder(side, (3,) * depth, out, cell=cell)
+  side, cell, depth = options
+  module = ConvolutionalAutoencoder(side, (3,) * depth, cell=cell)
   with pytest.raises(ValueError, match=f'cells of {cell} pixels'):
     module.init(jax.random.key(0), patches(side), train=False)
