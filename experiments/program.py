@@ -70,7 +70,9 @@ def run(main: Callable[..., None], *, commands: Sequence[str] = ()) -> None:
       # Not sys.exit: threads that load data would be waited for.
       os._exit(code)
 
-  sys.stdout, sys.stderr = _Outlasting(sys.stdout), _Outlasting(sys.stderr)
+  # None if it was closed before the start.
+  sys.stdout = sys.stdout and _Outlasting(sys.stdout)
+  sys.stderr = sys.stderr and _Outlasting(sys.stderr)
   interruption.listen(say)
   keep_memory()
   os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')
