@@ -62,7 +62,9 @@ def test_the_same_command_goes_on(workdir):
 @pytest.mark.scenario(11)
 def test_another_model_is_refused_and_harmless_flags_are_not(workdir):
   line = last_line(train(workdir, '--steps=9', '--width=8'), 2)
-  assert 'another model' in line and 'options/widths is [8]' in line
+  assert (
+    'another model' in line and 'options/widths is [4], wanted is [8]' in line
+  )
   assert train(workdir, '--steps=4', '--log_every=2').returncode == 0
 
 
