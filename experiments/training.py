@@ -2,12 +2,13 @@
 
 import math
 import os
+import pathlib
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from absl import flags
 
-from experiments import cluster
+from experiments import cluster, files
 
 WORKDIR = flags.DEFINE_string(
   'workdir',
@@ -106,18 +107,8 @@ def check_workdir() -> str:
   Raises:
     InputError: it cannot be made or written to.
   """
-  from inpaintax.errors import InputError
-
-  workdir = WORKDIR.value
-  try:
-    os.makedirs(workdir, exist_ok=True)
-  except OSError as error:
-    raise InputError(
-      f'--workdir={workdir} cannot be made: {error.strerror}.'
-    ) from error
-  if not os.access(workdir, os.W_OK):
-    raise InputError(f'--workdir={workdir} cannot be written to.')
-  return workdir
+  files.check_folder('workdir', pathlib.Path(WORKDIR.value))
+  return WORKDIR.value
 
 
 def open_source(

@@ -72,8 +72,8 @@ def restore(
 
   The image is mirrored at its borders where the model predicts less than it
   sees, so that every pixel is predicted, and where it is smaller than what is
-  predicted. At most about `batch_size` patches and
-  a row of them are in memory at a time.
+  predicted. At most about `batch_size` patches and a row of them are in memory
+  at a time.
 
   Args:
     image: float32 `[H, W]`.
