@@ -12,6 +12,7 @@ from absl import flags
 from experiments import (
   course,
   objectives,
+  optimization,
   staged,
   training,
   validation,
@@ -67,27 +68,6 @@ _AVERAGE = flags.DEFINE_float(
   lower_bound=0.0,
   upper_bound=1.0,
 )
-_GEN_LR = flags.DEFINE_float('gen_lr', 2e-3, 'Adam rate of G.', lower_bound=0.0)
-_DISC_LR = flags.DEFINE_float(
-  'disc_lr', 2e-4, 'Adam rate of D.', lower_bound=0.0
-)
-_BETA1 = flags.DEFINE_float(
-  'beta1', 0.5, "Adam's first decay.", lower_bound=0.0, upper_bound=1.0
-)
-_DECAY = flags.DEFINE_float(
-  'decay',
-  0.0,
-  'Share of the run, at its end, over which both rates fall to zero.',
-  lower_bound=0.0,
-  upper_bound=1.0,
-)
-_ACCUMULATE = flags.DEFINE_integer(
-  'accumulate',
-  1,
-  'Batches whose gradients make one update, for batches too large for the'
-  ' device. --steps and all intervals count batches.',
-  lower_bound=1,
-)
 # The key of the parameters, among the streams of a seed.
 _INIT = 0
 
@@ -129,39 +109,12 @@ def check(size: int) -> None:
   objectives.check()
   if _AVERAGE.value == 1:
     raise InputError('--average=1 would never move: use 0.999, or 0 for none.')
-  load_size, batches = _LOAD_SIZE.value, _ACCUMULATE.value
+  load_size = _LOAD_SIZE.value
   if load_size is not None and load_size < size:
     raise InputError(f'--load_size={load_size} is below --size={size}.')
   if _SHIFT.value >= size:
     raise InputError(f'--shift={_SHIFT.value} is not below --size={size}.')
-  for flag in ('steps', 'gen_only', 'disc_only'):
-    value: Any = flags.FLAGS[flag].value
-    if value % batches:
-      raise InputError(
-        f'--{flag}={value} is not a multiple of --accumulate={batches}: the'
-        ' last batches would do nothing.'
-      )
-
-
-def _optimiser(peak, batches):
-  """Adam: its rate is constant, then falls along a cosine to zero.
-
-  With --accumulate D moves after the last of its batches, so that G's gradients
-  of the others are of the D before; batch norm sees each batch alone.
-  """
-  import optax
-
-  updates = batches // _ACCUMULATE.value
-  tail = round(_DECAY.value * updates)
-  # A schedule too: a run may go on with another --decay.
-  rate = optax.constant_schedule(peak)
-  if tail > 0:
-    falling = optax.cosine_decay_schedule(peak, tail)
-    rate = optax.join_schedules([rate, falling], [updates - tail])
-  tx = optax.adam(rate, b1=_BETA1.value)
-  if _ACCUMULATE.value == 1:
-    return tx
-  return optax.MultiSteps(tx, _ACCUMULATE.value).gradient_transformation()
+  optimization.check(['steps', 'gen_only', 'disc_only'])
 
 
 def _players(record, corrupt):
@@ -179,8 +132,8 @@ def _players(record, corrupt):
   size, seed = record['image_size'], training.SEED.value
   image = jax.ShapeDtypeStruct((1, size, size, 3), jnp.float32)
   steps = training.STEPS.value
-  gen_tx = _optimiser(_GEN_LR.value, steps - _DISC_ONLY.value)
-  disc_tx = _optimiser(_DISC_LR.value, steps - _GEN_ONLY.value)
+  gen_tx = optimization.generators(steps - _DISC_ONLY.value)
+  disc_tx = optimization.discriminators(steps - _GEN_ONLY.value)
   playing = objectives.ADVERSARIAL_WEIGHT.value > 0
   options = {'image': image, 'averaged': record['averaged']}
 
@@ -276,6 +229,7 @@ def train(
     'adversarial': objectives.ADVERSARIAL_WEIGHT.value > 0,
     'averaged': _AVERAGE.value > 0,
     'predicts_known': objectives.predicts_known(),
+    'optimizer': optimization.described(),
   }
   look = None
   if val_source is not None:

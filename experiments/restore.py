@@ -94,36 +94,47 @@ def main():
   # Read before the model is loaded, which takes seconds.
   read = _read_noisy if mask is None else _read_hole
   load = _load_denoiser if mask is None else _load_filler
-  if image.is_dir():
-    items = files.in_folder(image, mask, output)
-    items = _to_do(items)
-    if not items:
-      return
+  several = image.is_dir()
+  find = files.in_folder if several else files.single
+  found = find(image, mask, output)
+  items = files.to_do(
+    found if several else [found],
+    overwrite=_OVERWRITE.value,
+    skip_existing=_SKIP_EXISTING.value,
+  )
+  if not items:
+    return
+  if several:
     files.check_folder('output', output)
     restore, tracer = load(), profiling.Tracer(str(output), before=0)
 
     def one(item):
-      restore(item, *read(item))
+      _write(item, restore, _read(item, read))
       tracer.tick(None)
 
     files.each(items, output, one)
-    tracer.close()
   else:
-    item = files.single(image, mask, output)
-    if not _to_do([item]):
-      return
-    found, restore = read(item), load()
+    [item] = items
+    begun, restore = _read(item, read), load()
     tracer = profiling.Tracer(str(output.parent), before=0)
-    restore(item, *found)
-    tracer.close()
+    _write(item, restore, begun)
+  tracer.close()
 
 
-def _to_do(items):
-  return files.to_do(
-    items,
-    overwrite=_OVERWRITE.value,
-    skip_existing=_SKIP_EXISTING.value,
-  )
+def _read(item, read):
+  """All of the photograph's file that is needed, before the work begins."""
+  from inpaintax import images
+
+  found = read(item)
+  return found, images.read_profile(item.image)
+
+
+def _write(item, restore, found):
+  from inpaintax import images
+
+  inputs, profile = found
+  images.write(item.output, restore(item, *inputs), profile=profile)
+  print(images.printable(item.output), flush=True)
 
 
 def _read_hole(item):
@@ -171,7 +182,7 @@ def _alike(shape, other):
 
 
 def _load_filler():
-  """`(item, pixels, missing) -> None`."""
+  """`(item, pixels, missing) -> pixels`."""
   from inpaintax import checkpoints, images, restore
   from inpaintax.errors import InputError
 
@@ -198,7 +209,7 @@ def _load_filler():
     if took > _LONG:
       size = missing.size / 1e6
       program.say(f'{item.name}: {size:.1f} megapixels in {took:.0f} s.')
-    _write(item, filled)
+    return filled
 
   return fill
 
@@ -221,7 +232,7 @@ def _read_noisy(item):
 
 
 def _load_denoiser():
-  """`(item, pixels) -> None`."""
+  """`(item, pixels) -> pixels`."""
   from inpaintax import checkpoints, images
   from inpaintax.errors import InputError
   from inpaintax.restore import denoising
@@ -244,7 +255,7 @@ def _load_denoiser():
       raise InputError(f'{images.printable(item.image)}: {error}') from error
     if about['name'] == 'gaussian' and not flags.FLAGS['sigma'].present:
       _warn(item, denoising.estimated_sigma(pixels), about)
-    _write(item, found)
+    return found
 
   return clean
 
@@ -283,13 +294,6 @@ def _warn(item, sigma, about):
       file=sys.stderr,
       flush=True,
     )
-
-
-def _write(item, pixels):
-  from inpaintax import images
-
-  images.write(item.output, pixels, profile=images.read_profile(item.image))
-  print(images.printable(item.output), flush=True)
 
 
 if __name__ == '__main__':

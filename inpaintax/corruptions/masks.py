@@ -250,7 +250,7 @@ def apply(image: jax.Array, mask: jax.Array, fill: ArrayLike) -> jax.Array:
   chex.assert_type([image, mask], float)
   colour = jnp.asarray(fill, image.dtype)
   chex.assert_shape(colour, (image.shape[-1],))
-  return image * (1 - mask) + colour.reshape(1, 1, 1, -1) * mask
+  return jnp.where(mask > 0, colour, image)
 
 
 def check(keys: jax.Array, size: tuple[int, int]) -> None:

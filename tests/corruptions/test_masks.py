@@ -258,6 +258,17 @@ class TestApply:
       observed[0, 0, 0], masks.FILLS['pathak'], rtol=1e-6
     )
 
+  def test_what_is_missing_is_not_looked_at(self):
+    image, mask = (
+      jnp.ones((1, 4, 4, 3)),
+      masks.center(jax.random.split(jax.random.key(0), 1), (4, 4), hole=2),
+    )
+    broken = jnp.where(mask == 1, jnp.nan, image)
+    np.testing.assert_array_equal(
+      masks.apply(broken, mask, (0.0, 0.5, 1.0)),
+      masks.apply(image, mask, (0.0, 0.5, 1.0)),
+    )
+
   def test_refuses_a_wide_mask_and_a_short_fill(self):
     image, mask = jnp.zeros((1, 4, 4, 3)), jnp.ones((1, 4, 4, 1))
     with pytest.raises(AssertionError):

@@ -85,6 +85,20 @@ def test_a_resumed_run_equals_an_uninterrupted_one_bit_for_bit(whole, tmp_path):
   ]
 
 
+def test_muon_goes_on_as_if_never_stopped(tmp_path):
+  args = ('--gen_optimizer=muon', '--width=16', '--checkpoint_every=1')
+  once, twice = tmp_path / 'once', tmp_path / 'twice'
+  train(once, '--steps=2', *args)
+  train(twice, '--steps=1', *args)
+  train(twice, '--steps=2', *args)
+  ours, theirs = arrays(twice, 2), arrays(once, 2)
+  # Kernels that Muon moves have one moment, all else Adam's two.
+  assert any('muon' in str(path) for path, _ in ours)
+  for (path, one), (other_path, other) in zip(ours, theirs, strict=True):
+    assert path == other_path
+    np.testing.assert_array_equal(one, other, err_msg=str(path))
+
+
 def test_flags_that_change_on_the_way_are_told_and_kept(whole, tmp_path):
   workdir = tmp_path / 'changed'
   shutil.copytree(whole, workdir)
@@ -215,7 +229,15 @@ def test_bad_flags_are_refused_in_one_line(args, code, said, tmp_path):
     assert last.startswith('inpaintax: ') and said in last
 
 
-@pytest.mark.parametrize('flag', ['--width=8', '--adversarial_weight=0'])
+@pytest.mark.parametrize(
+  'flag',
+  [
+    '--width=8',
+    '--adversarial_weight=0',
+    '--gen_optimizer=muon',
+    '--accumulate=5',
+  ],
+)
 def test_another_model_in_the_workdir_is_refused_and_its_flags_kept(
   whole, flag
 ):
