@@ -202,6 +202,16 @@ def no_space(error: BaseException) -> bool:
   return isinstance(error, OSError) and error.errno in errors.DISK_FULL
 
 
+def _no_device(error: BaseException) -> bool:
+  """Whether JAX cannot use what the environment asks for."""
+  frames = traceback.extract_tb(error.__traceback__)
+  # Of a platform that it knows but cannot find it says nothing but this.
+  mute = isinstance(error, AssertionError) and frames[-1].filename.endswith(
+    'xla_bridge.py'
+  )
+  return mute or 'Unable to initialize backend' in str(error)
+
+
 def refuse_values() -> None:
   """Refuses what no flag may be.
 
@@ -243,5 +253,11 @@ def _verdict(error: BaseException) -> tuple[int, str]:
     return 5, f'out of memory: {message[:200]} Try a smaller --batch_size.'
   if isinstance(error, (ValueError, OSError)):
     return 2, message
+  if _no_device(error):
+    wanted = os.environ.get('JAX_PLATFORMS', '')
+    return 2, (
+      f'JAX_PLATFORMS={wanted}: JAX finds no such device: name one that is'
+      ' here, such as cpu, or leave it out.'
+    )
   name = type(error).__name__
   return 70, f'{name}: {message} (a fault of ours; --debug shows where)'

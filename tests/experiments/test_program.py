@@ -5,6 +5,7 @@ import platform
 import subprocess
 import sys
 
+import jax
 import pytest
 
 # Touches 64 MiB that have just been given back, from a thread like XLA's, and
@@ -64,6 +65,26 @@ def test_a_program_outlasts_what_reads_it(tmp_path, flag):
       said = running.stderr.read()
     assert running.wait() == 0 and not said
   assert (tmp_path / 'done').exists() == (flag == '--debug')
+
+
+@pytest.mark.parametrize('platforms', ['cuda', 'no_such'])
+def test_a_device_that_is_not_here_is_told(tmp_path, platforms):
+  if platforms == 'cuda' and jax.default_backend() == 'gpu':
+    pytest.skip('it is here')
+  done = subprocess.run(
+    [
+      sys.executable,
+      *('-m', 'experiments.ssda', '--steps=500'),
+      f'--workdir={tmp_path / "run"}',
+    ],
+    capture_output=True,
+    text=True,
+    check=False,
+    env=os.environ | {'JAX_PLATFORMS': platforms},
+  )
+  last = done.stderr.strip().splitlines()[-1]
+  assert done.returncode == 2, done.stderr
+  assert last.startswith(f'inpaintax: JAX_PLATFORMS={platforms}: ')
 
 
 @pytest.mark.skipif(platform.libc_ver()[0] != 'glibc', reason='glibc only')
