@@ -54,7 +54,8 @@ LOG_EVERY = flags.DEFINE_integer(
 _INIT_FROM = flags.DEFINE_string(
   'init_from',
   None,
-  'Workdir of another run, whose generator or denoiser a new run starts from.',
+  'Workdir of another run, whose generator or denoiser a new run starts from;'
+  ' it may have fewer residual blocks.',
 )
 _STRICT_DATA = flags.DEFINE_bool(
   'strict_data',
@@ -160,16 +161,23 @@ def from_other(
     CheckpointError: nothing can be loaded.
   """
   from inpaintax import checkpoints
+  from inpaintax.models import residual
   from inpaintax.steps import player
 
   place = _INIT_FROM.value
   if not new or place is None:
     return state
   trained = checkpoints.load_generator(place)
-  wanted = {name: record[name] for name in same}
-  checkpoints.check_same_model(place, trained.record, wanted)
   params, stats = (trained.variables[x] for x in ('params', 'batch_stats'))
-  return state._replace(gen=player.with_parameters(state.gen, params, stats))
+  found, gen = trained.record, state.gen
+  if residual.deepens(record['generator'], found['generator']):
+    found = found | {'generator': record['generator']}
+    params, stats = residual.deepened(
+      params, stats, like=(gen.params, gen.stats)
+    )
+  wanted = {name: record[name] for name in same}
+  checkpoints.check_same_model(place, found, wanted)
+  return state._replace(gen=player.with_parameters(gen, params, stats))
 
 
 def compile_step(make_step: Callable[[str | None], Any]) -> Any:

@@ -14,7 +14,9 @@ What differs, and why, is measured in docs/results/context_encoder.md:
 
 import functools
 from collections.abc import Callable, Sequence
+from typing import Any
 
+import chex
 import jax
 import jax.numpy as jnp
 from flax import linen as nn
@@ -179,6 +181,45 @@ class ResidualGenerator(nn.Module):
   def _central(self, x: jax.Array) -> jax.Array:
     height, width = (round(n * self.part) for n in x.shape[1:3])
     return blocks.center_crop(x, (height, width))
+
+
+def deepens(record: dict[str, Any], other: dict[str, Any]) -> bool:
+  """Whether a network is another one with more residual blocks.
+
+  Args:
+    record: of the network, see `inpaintax.models.build`.
+    other: of the one with fewer.
+
+  Returns:
+    Whether it is; no network deepens itself.
+  """
+  ours, theirs = (dict(one['options']) for one in (record, other))
+  more = ours.pop('residual_blocks', 0) > theirs.pop('residual_blocks', 0)
+  return more and record['name'] == other['name'] and ours == theirs
+
+
+def deepened(
+  params: chex.ArrayTree, stats: chex.ArrayTree, *, like: chex.ArrayTree
+) -> tuple[chex.ArrayTree, chex.ArrayTree]:
+  """A trained generator's variables, for one of more residual blocks.
+
+  Those that it lacks add nothing at first: both fill alike.
+
+  Args:
+    params: parameters of a `ResidualGenerator`.
+    stats: its batch statistics.
+    like: (parameters, batch statistics) of the other one, at its start.
+
+  Returns:
+    (parameters, batch statistics) for the other one.
+
+  Source: Chen et al. 2016, arXiv:1511.05641, "Net2DeeperNet".
+  """
+  blocks = {}
+  for name in like[0].keys() - params.keys():
+    nothing = jax.tree.map(jnp.zeros_like, like[0][name]['conv2'])
+    blocks[name] = like[0][name] | {'conv2': nothing}
+  return params | blocks, like[1] | stats
 
 
 class SpectralDiscriminator(nn.Module):

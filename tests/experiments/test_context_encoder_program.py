@@ -150,12 +150,14 @@ def test_a_finished_run_is_left_alone(whole):
   assert (whole / 'metrics.jsonl').read_text() == before
 
 
-def test_another_run_starts_from_its_generator(whole, tmp_path):
+@pytest.mark.parametrize('blocks', [1, 2])
+def test_another_run_starts_from_its_generator(whole, tmp_path, blocks):
   train(
     tmp_path,
     '--steps=1',
     '--adversarial_weight=0',
     '--gen_lr=0',
+    f'--residual_blocks={blocks}',
     f'--init_from={whole}',
   )
   params = lambda found: {
@@ -164,7 +166,8 @@ def test_another_run_starts_from_its_generator(whole, tmp_path):
     if "['gen']['params']" in jax.tree_util.keystr(path)
   }
   theirs, ours = params(arrays(whole, 4)), params(arrays(tmp_path, 1))
-  assert theirs
+  # A norm and its scale, a kernel, twice in each further block.
+  assert theirs and len(ours) == len(theirs) + 6 * (blocks - 1)
   for name, value in theirs.items():
     np.testing.assert_array_equal(ours[name], value)
 

@@ -1,9 +1,16 @@
+import functools
+
 import jax
 import numpy as np
 import pytest
 from jax import numpy as jnp
 
-from inpaintax.models.residual import ResidualGenerator, SpectralDiscriminator
+from inpaintax.models.residual import (
+  ResidualGenerator,
+  SpectralDiscriminator,
+  deepened,
+  deepens,
+)
 
 SMALL = {'widths': (4, 8), 'residual_blocks': 1}
 
@@ -179,3 +186,62 @@ def test_bfloat16_is_for_computing_only(module, side):
   )
   assert output.dtype == jnp.float32
   assert {x.dtype for x in jax.tree.leaves(variables)} == {jnp.dtype('float32')}
+
+
+def test_a_deeper_network_begins_as_the_one_it_is_made_from():
+  shallow, deep = (
+    ResidualGenerator(widths=(4, 8), residual_blocks=n) for n in (1, 3)
+  )
+  image = jax.random.uniform(jax.random.key(0), (2, 16, 16, 3), minval=-1)
+  first, second = (
+    jax.jit(functools.partial(net.init, train=True))(
+      jax.random.key(seed), image
+    )
+    for seed, net in enumerate((shallow, deep))
+  )
+  params, stats = deepened(
+    first['params'],
+    first['batch_stats'],
+    like=(second['params'], second['batch_stats']),
+  )
+  grown = {'params': params, 'batch_stats': stats}
+  assert jax.tree.structure(grown) == jax.tree.structure(second)
+  for train in (False, True):
+    fill = lambda net, variables, train=train: net.apply(
+      variables, image, train=train, mutable=['batch_stats']
+    )[0]
+    np.testing.assert_array_equal(fill(deep, grown), fill(shallow, first))
+  # And learns from there, in every block.
+  slopes = jax.grad(
+    lambda params: (
+      deep.apply(
+        {'params': params, 'batch_stats': stats},
+        image,
+        train=True,
+        mutable=['batch_stats'],
+      )[0]
+      ** 2
+    ).sum()
+  )(params)
+  for block in ('residual1', 'residual2'):
+    assert abs(slopes[block]['conv2']['kernel']).max() > 0
+
+
+@pytest.mark.parametrize(
+  ('change', 'wanted'),
+  [
+    ({'residual_blocks': 3}, True),
+    ({'residual_blocks': 2}, False),
+    ({'residual_blocks': 1}, False),
+    ({'residual_blocks': 3, 'part': 1.0}, False),
+  ],
+)
+def test_only_more_blocks_make_a_network_deeper(change, wanted):
+  options = {'widths': [4, 8], 'residual_blocks': 2}
+  record = lambda more: {
+    'name': 'residual_generator',
+    'options': options | more,
+  }
+  assert deepens(record(change), record({})) == wanted
+  other = {'name': 'pathak_generator', 'options': {'widths': [4]}}
+  assert not deepens(record(change), other)
