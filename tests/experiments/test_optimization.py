@@ -23,17 +23,14 @@ def test_each_player_has_its_own_optimiser_and_rate(
   optimizer, player, size, accumulate
 ):
   rates = {'generators': 3e-3, 'discriminators': 5e-4}
-  with flagsaver.flagsaver():
-    flags.FLAGS(
-      [
-        'program',
-        f'--gen_optimizer={optimizer}',
-        f'--accumulate={accumulate}',
-        '--gen_lr=3e-3',
-        '--disc_lr=5e-4',
-        '--decay=0.5',
-      ]
-    )
+  with flagsaver.flagsaver(
+    gen_optimizer=optimizer,
+    accumulate=accumulate,
+    gen_lr=3e-3,
+    disc_lr=5e-4,
+    decay=0.5,
+  ):
+    flags.FLAGS.mark_as_parsed()
     tx = getattr(optimization, player)(16)
   params = {'kernel': np.zeros((3, 3, 16, 32), np.float32)}
   gradient = {
