@@ -166,7 +166,7 @@ def test_another_run_starts_from_its_generator(whole, tmp_path, blocks):
     if "['gen']['params']" in jax.tree_util.keystr(path)
   }
   theirs, ours = params(arrays(whole, 4)), params(arrays(tmp_path, 1))
-  # A norm and its scale, a kernel, twice in each further block.
+  # In each further block twice: a norm's scale and bias, a kernel.
   assert theirs and len(ours) == len(theirs) + 6 * (blocks - 1)
   for name, value in theirs.items():
     np.testing.assert_array_equal(ours[name], value)

@@ -243,5 +243,5 @@ def test_only_more_blocks_make_a_network_deeper(change, wanted):
     'options': options | more,
   }
   assert deepens(record(change), record({})) == wanted
-  other = {'name': 'pathak_generator', 'options': {'widths': [4]}}
+  other = {'name': 'completion_generator', 'options': options}
   assert not deepens(record(change), other)
