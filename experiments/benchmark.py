@@ -19,13 +19,12 @@ The first two need PyTorch: `pip install -c constraints.txt '.[bench]'`.
 import importlib.util
 import json
 import pathlib
-import platform
 import sys
 from importlib import metadata
 
 from absl import flags
 
-from experiments import program
+from experiments import program, sessions
 
 SUITES = (
   'train_step',
@@ -171,13 +170,15 @@ def _write(suite, found):
   """`<suite>.json`, after each case."""
   import jax
 
+  from inpaintax import atomic
+
   if _OUTPUT.value is None:
     return
   about = {
     'suite': suite,
     'command': ['python', '-m', 'experiments.benchmark', *sys.argv[1:]],
     'device': jax.devices()[0].device_kind,
-    'machine': platform.processor() or platform.machine(),
+    'machine': sessions.processor(),
     'versions': {
       name: metadata.version(name)
       for name in ('inpaintax', 'jax', 'jaxlib', 'flax', 'optax', 'torch')
@@ -186,7 +187,7 @@ def _write(suite, found):
     'cases': found,
   }
   path = pathlib.Path(_OUTPUT.value) / f'{suite}.json'
-  path.write_text(json.dumps(about, indent=2) + '\n')
+  atomic.write_text(path, json.dumps(about, indent=2) + '\n')
 
 
 if __name__ == '__main__':

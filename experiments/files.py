@@ -1,6 +1,5 @@
 """Photographs to restore, one or a folder of them, and what becomes of each."""
 
-import contextlib
 import csv
 import os
 import pathlib
@@ -30,25 +29,6 @@ class Item(NamedTuple):
   image: pathlib.Path
   mask: pathlib.Path | None
   output: pathlib.Path
-
-
-def write_whole(path: pathlib.Path, text: str) -> None:
-  """Writes a file that is never seen half-written.
-
-  Args:
-    path: of the file.
-    text: all of it.
-
-  Raises:
-    OSError: it cannot be written; what was there is as it was.
-  """
-  part = path.with_name(f'.{path.name}.{os.getpid()}')
-  try:
-    part.write_text(text, encoding='utf-8')
-    os.replace(part, path)
-  finally:
-    with contextlib.suppress(OSError):
-      part.unlink(missing_ok=True)
 
 
 def single(

@@ -3,7 +3,6 @@
 import datetime
 import json
 import math
-import os
 import pathlib
 import sys
 import time
@@ -13,6 +12,7 @@ import rich.console
 import rich.progress
 import tensorboardX
 
+from inpaintax import atomic
 from inpaintax.errors import InputError
 
 
@@ -178,6 +178,4 @@ def _keep_until(path: pathlib.Path, step: int) -> None:
       ) from error
     if written <= step:
       kept.append(line)
-  new = path.with_suffix('.tmp')
-  new.write_text(''.join(kept))
-  os.replace(new, path)
+  atomic.write_text(path, ''.join(kept))

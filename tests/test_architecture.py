@@ -11,6 +11,7 @@ import inpaintax
 
 ROOMS = (
   'errors',
+  'atomic',
   'types',
   'images',
   'data',

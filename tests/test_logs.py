@@ -59,7 +59,10 @@ def test_a_torn_last_line_is_dropped(tmp_path, torn):
   with make_log(tmp_path, step=2) as log:
     log.write(3, {'loss': 0.25})
   assert [line['step'] for line in lines(tmp_path)] == [1, 2, 3]
-  assert not list(tmp_path.glob('*.tmp'))
+  assert {path.name.split('.')[0] for path in tmp_path.iterdir()} == {
+    'metrics',
+    'events',
+  }
 
 
 def test_a_run_that_starts_anew_drops_what_was_never_saved(tmp_path):

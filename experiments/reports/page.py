@@ -6,7 +6,7 @@ from typing import Any
 
 import jinja2
 
-from experiments import files
+from inpaintax import atomic
 from inpaintax.errors import DISK_FULL, InputError
 
 # Plotly draws the curves; its code stands in the page too.
@@ -50,7 +50,7 @@ def write(path: pathlib.Path, text: str) -> None:
     raise InputError(f'{path} is no file: give --output a name for the page.')
   try:
     path.parent.mkdir(parents=True, exist_ok=True)
-    files.write_whole(path, text)
+    atomic.write_text(path, text)
   except OSError as error:
     if error.errno in DISK_FULL:
       raise

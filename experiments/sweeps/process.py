@@ -17,7 +17,7 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from experiments import files
+from inpaintax import atomic
 
 # After which a trial that was asked to end is ended, seconds: it finishes its
 # step, which may have to be compiled first, and saves it.
@@ -169,7 +169,7 @@ def note(folder: pathlib.Path, **changes: Any) -> dict[str, Any]:
   """
   about = read(folder) | changes
   text = json.dumps(about, indent=2)
-  files.write_whole(folder / 'trial.json', text + '\n')
+  atomic.write_text(folder / 'trial.json', text + '\n')
   return about
 
 

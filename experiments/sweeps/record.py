@@ -6,8 +6,8 @@ import pathlib
 import statistics
 from typing import Any, NamedTuple
 
-from experiments import files
 from experiments.sweeps import plan, process
+from inpaintax import atomic
 from inpaintax.errors import InputError
 
 _NAME = 'sweep.json'
@@ -81,7 +81,7 @@ def save(folder: pathlib.Path, sweep: plan.Sweep) -> None:
   try:
     (folder / 'trials').mkdir(parents=True, exist_ok=True)
     text = json.dumps(sweep._asdict(), indent=2)
-    files.write_whole(folder / _NAME, text + '\n')
+    atomic.write_text(folder / _NAME, text + '\n')
   except OSError as error:
     raise InputError(
       f'--workdir={folder} cannot be written to: {error.strerror}.'

@@ -7,7 +7,7 @@ import os
 import pathlib
 from typing import Any
 
-from inpaintax import images
+from inpaintax import atomic, images
 from inpaintax.evaluate import Evaluation
 from inpaintax.images import grids
 
@@ -96,8 +96,10 @@ def write(
   grid = folder / 'grid.png'
   if len(evaluation.pictures[0][1]):
     images.write(grid, grids.picture_grid(evaluation.pictures))
-  _write(folder / 'per_image.csv', _csv(evaluation))
-  _write(folder / 'results.md', _markdown(evaluation, about, protocol))
+  atomic.write_text(folder / 'per_image.csv', _csv(evaluation))
+  atomic.write_text(
+    folder / 'results.md', _markdown(evaluation, about, protocol)
+  )
   results = {'n': len(evaluation.names), 'rows': evaluation.rows, **about}
   worst = evaluation.worst
   if worst is not None and worst.names:
@@ -107,7 +109,7 @@ def write(
     pairs = zip(worst.names, worst.psnr_db, strict=True)
     results['worst'] = [{'image': n, 'psnr_db': psnr} for n, psnr in pairs]
   text = json.dumps(results, indent=2, allow_nan=False, ensure_ascii=False)
-  _write(folder / 'results.json', text + '\n')
+  atomic.write_text(folder / 'results.json', text + '\n')
   return grid
 
 
@@ -146,13 +148,3 @@ def _markdown(
     text = value if isinstance(value, str) else json.dumps(value)
     lines.append(f'- {key}: `{text}`')
   return '\n'.join(lines) + '\n'
-
-
-def _write(path: pathlib.Path, text: str) -> None:
-  """Writes a file that is never seen half-written."""
-  part = path.with_name(f'.{path.name}.{os.getpid()}')
-  try:
-    part.write_text(text, encoding='utf-8')
-    os.replace(part, path)
-  finally:
-    part.unlink(missing_ok=True)

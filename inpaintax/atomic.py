@@ -1,0 +1,25 @@
+"""Text files that are never seen half-written."""
+
+import contextlib
+import os
+import pathlib
+
+
+def write_text(path: pathlib.Path, text: str) -> None:
+  """Writes a whole file, or leaves what was there.
+
+  Args:
+    path: of the file; its folder exists.
+    text: all of it.
+
+  Raises:
+    OSError: it cannot be written; what was there is as it was.
+  """
+  # In the same folder, since only there a rename is atomic.
+  part = path.with_name(f'.{path.name}.{os.getpid()}')
+  try:
+    part.write_text(text, encoding='utf-8')
+    os.replace(part, path)
+  finally:
+    with contextlib.suppress(OSError):
+      part.unlink(missing_ok=True)
