@@ -151,10 +151,12 @@ def _model_names(baselines):
   if len(workdirs) == 1:
     return {'model': workdirs[0]}
   names = {pathlib.Path(path).absolute().name: path for path in workdirs}
-  if len(names) < len(workdirs) or set(names) & set(baselines):
+  taken = {*baselines, 'input', 'masked', 'original'}
+  if len(names) < len(workdirs) or set(names) & taken:
     raise InputError(
       '--workdir: the last parts of the workdirs name the rows, and must differ'
-      f' from each other and from --baselines: got {", ".join(workdirs)}.'
+      ' from each other, from --baselines, and from input, masked and original:'
+      f' got {", ".join(workdirs)}.'
     )
   return names
 

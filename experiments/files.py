@@ -58,6 +58,9 @@ def single(
       f'--output={output}: pixels are kept bit for bit only in a file that ends'
       f' in one of {" ".join(_LOSSLESS)}'
     )
+  there = next(path for path in output.absolute().parents if path.exists())
+  if not (there.is_dir() and os.access(there, os.W_OK)):
+    raise InputError(f'--output={output}: {there} cannot be written to.')
   return Item(str(image), image, mask, output)
 
 
@@ -85,6 +88,11 @@ def in_folder(
   if output.exists() and not output.is_dir():
     raise InputError(
       f'--output={output} is a file, --image={folder} a folder: give a folder.'
+    )
+  if masks is not None and masks.resolve() == folder.resolve():
+    raise InputError(
+      f'--mask={masks} is the folder of the images: masks have the names of'
+      ' their images, in a folder of their own.'
     )
   # Masks and results may lie inside the folder of the images.
   others = [output.resolve()]

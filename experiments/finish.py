@@ -95,7 +95,8 @@ def describe() -> Any:
     For `inpaintax.restore.texture.refine`.
 
   Raises:
-    InputError: --features is no completion network's workdir.
+    InputError: --features is the workdir of no completion network.
+    CheckpointError: it has no usable checkpoint.
   """
   from inpaintax import checkpoints
   from inpaintax.errors import CheckpointError, InputError
@@ -106,5 +107,7 @@ def describe() -> Any:
     return None
   try:
     return features.make_describe(checkpoints.load_generator(place))
-  except (ValueError, CheckpointError) as error:
+  except CheckpointError as error:
+    raise CheckpointError(f'--features={place}: {error}') from error
+  except ValueError as error:
     raise InputError(f'--features={place}: {error}') from error

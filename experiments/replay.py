@@ -38,9 +38,10 @@ def write(step: int) -> None:
   if old != new:
     kept = _free(path.with_name(f'flags_until_{step}.txt'))
     path.rename(kept)
+    begins = f'Going on from step {step}' if step else 'Beginning anew'
     print(
-      f'Going on from step {step} with other flags than before, which are now'
-      f' in {kept.name}: {" ".join(changed)}',
+      f'{begins} with other flags than before, which are now in {kept.name}:'
+      f' {" ".join(changed)}',
       flush=True,
     )
   path.write_text(new)

@@ -176,7 +176,7 @@ def from_other(
       params, stats, like=(gen.params, gen.stats)
     )
   wanted = {name: record[name] for name in same}
-  checkpoints.check_same_model(place, found, wanted)
+  checkpoints.check_same_model(place, found, wanted, flag='init_from')
   return state._replace(gen=player.with_parameters(gen, params, stats))
 
 

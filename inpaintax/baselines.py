@@ -136,9 +136,11 @@ def nl_means(noisy: np.ndarray, sigma: float) -> np.ndarray:
   denoising".
   """
   _check_noisy(noisy, sigma)
-  return restoration.denoise_nl_means(
+  denoised = restoration.denoise_nl_means(
     noisy, patch_size=5, patch_distance=6, h=0.6 * sigma, sigma=sigma
-  ).astype(np.float32)
+  )
+  # scikit-image drops sides of a single pixel.
+  return denoised.reshape(noisy.shape).astype(np.float32)
 
 
 def total_variation(noisy: np.ndarray, sigma: float) -> np.ndarray:

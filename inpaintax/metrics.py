@@ -135,6 +135,8 @@ def ssim(
       f'SSIM needs sides of at least {SSIM_WINDOW} pixels, '
       f'got {prediction.shape[1:3]}.'
     )
+  if not len(prediction):  # dm-pix divides by the number.
+    return jnp.ones(0, prediction.dtype)
   similarity = dm_pix.ssim(
     prediction, target, filter_size=SSIM_WINDOW, return_map=True
   )
@@ -189,7 +191,8 @@ def edge_difference(image: jax.Array, mask: jax.Array) -> jax.Array:
   for axis in (1, 2):
     ahead = lambda x, axis=axis: jnp.diff(x, axis=axis)
     across = jnp.abs(ahead(mask))
-    total += (across * jnp.abs(ahead(image))).sum((1, 2, 3))
+    steps = across * jnp.abs(ahead(image))
+    total += jnp.where(across > 0, steps, 0).sum((1, 2, 3))
     pairs += across.sum((1, 2, 3))
   return total / (jnp.maximum(pairs, 1) * image.shape[-1])
 
@@ -293,4 +296,5 @@ def _check(prediction: jax.Array, target: jax.Array, mask: jax.Array) -> None:
 def _mean_inside(values: jax.Array, mask: jax.Array) -> jax.Array:
   """Mean of `[B, H, W, C]` over the mask's pixels; 0 where it has none."""
   area = jnp.maximum(mask.sum((1, 2, 3)), 1) * values.shape[-1]
-  return (mask * values).sum((1, 2, 3)) / area
+  # Not a product alone: what does not count may be anything, also NaN.
+  return jnp.where(mask > 0, mask * values, 0).sum((1, 2, 3)) / area

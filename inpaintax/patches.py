@@ -51,9 +51,14 @@ def gaussian_window(side: int, *, width: float = 0.25) -> np.ndarray:
   Returns:
     float32 `[side, side]`, 1 at most.
 
+  Raises:
+    ValueError: `width` is not above 0.
+
   Source: Burger, Schuler and Harmeling 2012, sec. 3, who weight overlapping
   patches with a Gaussian window.
   """
+  if not width > 0:
+    raise ValueError(f'width must be above 0, got {width}.')
   offsets = np.arange(side) - (side - 1) / 2
   line = np.exp(-0.5 * np.square(offsets / (width * side)))
   return np.outer(line, line).astype(np.float32)

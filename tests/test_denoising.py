@@ -215,3 +215,10 @@ def test_classical_denoisers_take_noise_off(name, sigma):
   assert given.shape == noisy.shape and given.dtype == np.float32
   error = lambda image: np.sqrt(np.mean(np.square(image - ramp)))
   assert error(given) < 0.55 * sigma
+
+
+@pytest.mark.parametrize('names', [('input',), ('original',), ('a', 'a')])
+def test_rows_that_would_be_taken_for_one_another_are_refused(names):
+  same = [denoising.Denoiser(name, lambda noisy, _: noisy) for name in names]
+  with pytest.raises(InputError, match='each row needs a name of its own'):
+    denoising.compare(same, Greys((16, 16)), denoising.gaussian(25))

@@ -10,6 +10,7 @@ import pytest
 
 from inpaintax import evaluate, images
 from inpaintax.corruptions import masks
+from inpaintax.errors import InputError
 from inpaintax.evaluate import filling, reports
 
 SIZE, HOLE = 24, 8
@@ -242,3 +243,19 @@ def test_the_files_say_what_was_measured(tmp_path):
   np.testing.assert_array_equal(rows[0], np.stack(source.arrays[:3]))
   assert (rows[1][:, 8:16, 8:16] == 127).all()
   assert (rows[3][:, 8:16, 8:16] == 63).all()
+
+
+@pytest.mark.parametrize(
+  'names', [('original',), ('a', 'masked'), ('a mirrored', 'b', 'a mirrored')]
+)
+def test_rows_that_would_be_taken_for_one_another_are_refused(names):
+  with pytest.raises(InputError, match='each row needs a name of its own'):
+    measure([method(lambda batch: batch, name) for name in names], Source([]))
+
+
+def test_no_picture_of_an_older_evaluation_is_left(tmp_path):
+  found = measure([method(lambda batch: batch)], Source.noise(2))
+  reports.write(tmp_path, found, {}, protocol='')
+  assert (tmp_path / 'worst.png').exists()
+  reports.write(tmp_path, found._replace(worst=None), {}, protocol='')
+  assert not (tmp_path / 'worst.png').exists()

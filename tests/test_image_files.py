@@ -82,8 +82,10 @@ def test_what_colours_mean_is_kept(tmp_path, image, suffix):
     (image, b'RGB ', True),
     (grey, b'GRAY', True),
     (grey.astype(np.uint16), b'GRAY', True),
+    # A black and white photograph, as programs for photographs save it.
+    (grey, b'RGB ', True),
     # A profile of other channels would make a file that few can show.
-    (grey, b'RGB ', False),
+    (grey.astype(np.uint16), b'RGB ', False),
     (image, b'GRAY', False),
     (image.astype(np.uint16), b'RGB ', False),
   ):
@@ -186,10 +188,10 @@ def test_the_short_side_is_met_and_the_aspect_kept(shape, side, expected):
 def test_a_resized_mask_loses_nothing_that_was_missing():
   mask = np.zeros((12, 20), bool)
   mask[7, 13] = True
-  for shape in ((6, 10), (5, 7), (24, 40), (31, 45)):
+  for shape in ((6, 10), (5, 7), (8, 13), (11, 19), (24, 40), (31, 45)):
     found = images.resize_mask(mask, shape)
     assert found.shape == shape and found.any()
-    # Where the pixel's area lies, and no further than it touches.
+    # Where the pixel's area lies, all that it touches, and no further.
     rows, columns = (np.arange(n) for n in shape)
     touches = lambda at, n, side, place: (
       ((at + 1) * side / n > place) & (at * side / n < place + 1)
@@ -197,7 +199,7 @@ def test_a_resized_mask_loses_nothing_that_was_missing():
     near = np.outer(
       touches(rows, shape[0], 12, 7), touches(columns, shape[1], 20, 13)
     )
-    assert not (found & ~near).any()
+    np.testing.assert_array_equal(found, near)
   np.testing.assert_array_equal(images.resize_mask(mask, (12, 20)), mask)
   doubled = images.resize_mask(mask, (24, 40))
   np.testing.assert_array_equal(doubled, np.kron(mask, np.ones((2, 2))) > 0)
@@ -244,3 +246,18 @@ def test_16_bit_does_not_go_into_files_of_8(tmp_path):
   with pytest.raises(InputError, match='16-bit'):
     images.write(tmp_path / 'deep.bmp', np.zeros((4, 4), np.uint16))
   assert not list(tmp_path.iterdir())
+
+
+def test_what_a_format_cannot_hold_is_refused(tmp_path):
+  wide = np.zeros((1, 17_000, 3), np.uint8)
+  for name, array in (('wide.webp', wide), ('empty.png', wide[:, :0])):
+    with pytest.raises(InputError, match=f'{name} cannot be written'):
+      images.write(tmp_path / name, array)
+  assert not list(tmp_path.iterdir())
+
+
+def test_a_file_that_cannot_be_written_is_named(tmp_path, image):
+  path = tmp_path / f'{"a" * 300}.png'
+  with pytest.raises(OSError, match='too long') as caught:
+    images.write(path, image)
+  assert str(caught.value).endswith(f'{str(path)!r}')

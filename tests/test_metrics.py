@@ -275,3 +275,19 @@ class TestSeam:
     flat = jnp.full_like(target, 0.1)
     assert metrics.seam(prediction, flat, mask) == jnp.inf
     assert metrics.seam(flat, target, mask) == 0
+
+
+@every_metric
+def test_what_does_not_count_may_be_no_number(name):
+  target, mask = noise(), block()
+  prediction = smoothed(target)
+  expected = METRICS[name](prediction, target, mask)
+  far = np.zeros(mask.shape, bool)
+  far[:, 0] = True  # Neither in the hole, nor at its edge, nor in a window.
+  spoiled = [np.where(far, np.nan, x) for x in (prediction, target)]
+  np.testing.assert_array_equal(METRICS[name](*spoiled, mask), expected)
+
+
+@every_metric
+def test_no_images_have_no_figures(name):
+  assert METRICS[name](noise(0), noise(0), block(0)).shape == (0,)

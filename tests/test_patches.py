@@ -67,6 +67,9 @@ def test_the_gaussian_window_is_symmetric_and_highest_in_the_middle():
   assert window[3, 3] == window.max() == 1
   for other in (window.T, window[::-1], window[:, ::-1]):
     np.testing.assert_array_equal(window, other)
+  for width in (0.0, -1.0, float('nan')):
+    with pytest.raises(ValueError, match='width must be above 0'):
+      patches.gaussian_window(7, width=width)
 
 
 @pytest.mark.parametrize('shape', [(1, 1), (2, 9), (9, 3), (4, 4)])

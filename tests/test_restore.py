@@ -262,3 +262,9 @@ def test_a_denoiser_is_refused():
   record = {'generator': {'name': 'stacked_autoencoder', 'options': {}}}
   with pytest.raises(ValueError, match='no generator that fills holes'):
     restore.make_filler(checkpoints.Trained(1, record, {}))
+
+
+@pytest.mark.parametrize('batch_size', [0, -1])
+def test_batches_without_images_are_refused(trained, batch_size):
+  with pytest.raises(ValueError, match='batch_size must be at least 1'):
+    restore.make_filler(trained(), batch_size=batch_size)

@@ -28,6 +28,8 @@ def check_same_model(
   place: str | os.PathLike[str],
   found: dict[str, Any],
   wanted: dict[str, Any],
+  *,
+  flag: str = 'workdir',
 ) -> None:
   """Refuses a checkpoint of another model.
 
@@ -35,6 +37,7 @@ def check_same_model(
     place: where it was found, for the message.
     found: its record.
     wanted: what must be in it; it may say more.
+    flag: that named the place, for the message.
 
   Raises:
     InputError: they differ; the message says in what.
@@ -45,7 +48,7 @@ def check_same_model(
     more = f', and {len(others)} more' if others else ''
     raise InputError(
       f'{place} holds another model or run: its {first}{more}: give another'
-      ' --workdir, or the flags in its flags.txt.'
+      f' --{flag}, or the flags in its flags.txt.'
     )
 
 

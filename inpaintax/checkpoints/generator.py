@@ -48,8 +48,8 @@ def load_generator(workdir: str) -> Trained:
   folder = folders.of(workdir)
   if not folder.is_dir():
     raise CheckpointError(
-      f'no checkpoints in {workdir}: train there first, or give another'
-      ' --workdir.'
+      f'no checkpoints in {workdir}: train there first, or give the workdir of'
+      ' a training.'
     )
   step, faults = folders.newest_sound(folder)
   if step is None:

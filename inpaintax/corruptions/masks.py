@@ -50,7 +50,7 @@ def center(
   ((2, 8, 8, 1), 0.25)
   """
   check(keys, size)
-  holes = (hole, hole) if isinstance(hole, int) else hole
+  holes = hole if isinstance(hole, tuple | list) else (hole, hole)
   for whole, part in zip(size, holes, strict=True):
     if not 0 < part <= whole or (whole - part) % 2:
       raise ValueError(

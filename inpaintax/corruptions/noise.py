@@ -33,6 +33,7 @@ def gaussian(
 
   Raises:
     AssertionError: keys and images do not fit.
+    ValueError: `sigma` is a number, and negative or NaN.
 
   >>> keys = jax.random.split(jax.random.key(0), 1)
   >>> noisy = gaussian(keys, jnp.zeros((1, 256, 256, 1)), sigma=25)
@@ -40,6 +41,8 @@ def gaussian(
   True
   """
   check(keys, images)
+  if isinstance(sigma, int | float) and not sigma >= 0:
+    raise ValueError(f'sigma must not be negative, got {sigma}.')
   sigmas = jnp.broadcast_to(jnp.asarray(sigma, images.dtype), (len(keys),))
   draw = lambda key: jax.random.normal(key, images.shape[1:], images.dtype)
   return images + sigmas[:, None, None, None] / LEVELS * jax.vmap(draw)(keys)

@@ -44,10 +44,11 @@ def augment(
 
   Raises:
     ValueError: an option is out of range.
-    AssertionError: keys and images do not fit.
+    AssertionError: keys and images do not fit, or these are no floats.
   """
   chex.assert_rank([keys, images], [1, 4])
   chex.assert_equal_shape_prefix([keys, images], 1)
+  chex.assert_type(images, float)
   if not 0 <= shift < min(images.shape[1:3]):
     raise ValueError(
       f'shift must be at least 0 and less than a side, got {shift} for'

@@ -126,9 +126,12 @@ def mean_color(source: Source, *, count: int = 256) -> tuple[float, ...]:
 
   Raises:
     InputError: an image cannot be decoded.
+    ValueError: `count` is less than 1.
   """
-  step = max(1, len(source) // count)
-  chosen = range(0, len(source), step)[:count]
+  if count < 1:
+    raise ValueError(f'count must be at least 1, got {count}.')
+  count = min(count, len(source))
+  chosen = [number * len(source) // count for number in range(count)]
   means = [source[number].mean((0, 1)) for number in chosen]
   return tuple((np.mean(means, axis=0) / 127.5 - 1).tolist())
 

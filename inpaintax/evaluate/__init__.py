@@ -16,6 +16,7 @@ however large its hole; but for
 A fill without any error has no finite PSNR: `PSNR_CAP` stands for all above it.
 """
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -23,6 +24,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from inpaintax import metrics
+from inpaintax.errors import InputError
 from inpaintax.evaluate.worst import Worst
 
 # In dB. One grey level in one of a million values is 108 dB.
@@ -86,6 +88,24 @@ def bootstrap_interval(values: np.ndarray, *, seed: int) -> tuple[float, float]:
   ]
   low, high = np.percentile(means, _INTERVAL)
   return float(low), float(high)
+
+
+def check_names(names: Sequence[str], taken: Sequence[str]) -> None:
+  """Refuses rows that would be taken for one another.
+
+  Args:
+    names: of the methods.
+    taken: what else is told by a name.
+
+  Raises:
+    InputError: a name is given twice, or taken.
+  """
+  twice = sorted({name for name in names if [*names, *taken].count(name) > 1})
+  if twice:
+    raise InputError(
+      f'each row needs a name of its own, other than {", ".join(taken)}: rename'
+      f' what is called {", ".join(twice)}.'
+    )
 
 
 def figures(

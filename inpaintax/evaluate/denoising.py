@@ -165,8 +165,10 @@ def compare(
 
   Raises:
     InputError: the source is empty, an image cannot be decoded, or is too small
-      for SSIM.
+      for SSIM, or two denoisers have the same name, or one is called `input` or
+      `original`.
   """
+  evaluate.check_names([one.name for one in denoisers], ('input', 'original'))
   count = min(len(source), limit or len(source))
   if not count:
     raise InputError('the data source is empty')

@@ -92,13 +92,14 @@ def compare(
     The figures.
 
   Raises:
-    InputError: an image cannot be decoded, or a method cannot fill such holes.
+    InputError: an image cannot be decoded, a method cannot fill such holes, or
+      two have the same name or one that a picture has.
   """
+  apart = ('original', 'masked')
+  evaluate.check_names([method.name for method in methods], apart)
   tables: dict[str, list[dict[str, np.ndarray]]] = {m.name: [] for m in methods}
   seconds = dict.fromkeys(tables, 0.0)
-  shown: dict[str, list[np.ndarray]] = {
-    name: [] for name in ('original', 'masked', *tables)
-  }
+  shown: dict[str, list[np.ndarray]] = {name: [] for name in (*apart, *tables)}
   kept = evaluate.Worst(worst)
   names: list[str] = []
   digest = hashlib.sha256()

@@ -102,6 +102,8 @@ def write(
   )
   results = {'n': len(evaluation.names), 'rows': evaluation.rows, **about}
   worst = evaluation.worst
+  # An older one would be taken for this evaluation's.
+  (folder / 'worst.png').unlink(missing_ok=True)
   if worst is not None and worst.names:
     images.write(
       folder / 'worst.png', grids.picture_grid([*worst.pictures.items()])

@@ -147,13 +147,14 @@ def write(
     path: where to; its suffix chooses the format, `.png` keeps every bit.
       Missing folders are made.
     array: uint8 or uint16, `[H, W, 3]` (RGB) or `[H, W]` (grey).
-    profile: ICC profile to keep with it; left out where it is not for as many
-      channels, in formats that have none, and in 16-bit colours.
+    profile: ICC profile to keep with it. A grey image of 8 bit with a profile
+      of RGB is written as RGB; else a profile for other channels is left out,
+      and so is any in formats that have none and in 16-bit colours.
 
   Raises:
     AssertionError: the array's shape or type differs from the above.
     InputError: the suffix is not one of `SUFFIXES`, or its format has no 16
-      bit, or the folder is a file.
+      bit or no room for so large an image, or the folder is a file.
     OSError: the file cannot be written.
   """
   chex.assert_rank(array, {2, 3})
@@ -185,12 +186,16 @@ def write(
       bgr = cv2.cvtColor(array, cv2.COLOR_RGB2BGR)
       part.write_bytes(cv2.imencode(path.suffix, bgr)[1].tobytes())
     else:
+      if array.ndim == 2 and _space(profile) == _SPACES[3] and not deep:
+        array = np.stack([array] * 3, axis=-1)
       fits = _space(profile) == _SPACES[array.ndim]
       Image.fromarray(array).save(part, icc_profile=profile if fits else None)
     os.replace(part, path)
+  except ValueError as error:
+    raise InputError(f'{printable(path)} cannot be written: {error}') from error
   except OSError as error:
-    error.filename, error.filename2 = str(path), None  # Not of the part.
-    raise
+    # Of the file, not of the part.
+    raise OSError(error.errno, error.strerror, str(path)) from error
   finally:
     part.unlink(missing_ok=True)
 

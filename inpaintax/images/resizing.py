@@ -2,7 +2,6 @@
 
 import cv2
 import numpy as np
-from PIL import Image
 
 from inpaintax.errors import InputError
 from inpaintax.images.decoding import MAX_PIXELS
@@ -22,7 +21,10 @@ def resize_short_side(image: np.ndarray, side: int) -> np.ndarray:
 
   Raises:
     InputError: the result would have more than `MAX_PIXELS`.
+    ValueError: `side` is less than 1.
   """
+  if side < 1:
+    raise ValueError(f'side must be at least 1, got {side}.')
   short = min(image.shape[:2])
   if short == side:
     return image
@@ -65,9 +67,22 @@ def resize_mask(missing: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
 
   Returns:
     bool `shape`: True where any part of the pixel was missing.
+
+  >>> resize_mask(np.array([[False, True, False]]), (1, 2)).tolist()
+  [[True, True]]
   """
-  height, width = shape
-  share = Image.fromarray(missing.astype(np.float32)).resize(
-    (width, height), Image.Resampling.BOX
-  )
-  return np.asarray(share) > 0
+  for axis, count in enumerate(shape):
+    missing = _touched(missing, axis, count)
+  return missing
+
+
+def _touched(missing: np.ndarray, axis: int, count: int) -> np.ndarray:
+  """A mask with `count` places along an axis, each of all that it covers."""
+  length = missing.shape[axis]
+  # In whole numbers, so that no rounding lets go of a pixel. The k-th place
+  # covers k * length / count to (k + 1) * length / count.
+  ends = np.arange(count + 1) * length
+  first, last = ends[:-1] // count, -(-ends[1:] // count)
+  start = np.zeros_like(missing.take([0], axis), int)
+  before = np.concatenate([start, missing.cumsum(axis)], axis)
+  return before.take(last, axis) > before.take(first, axis)

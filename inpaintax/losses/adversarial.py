@@ -176,7 +176,7 @@ def _check(*scores: jax.Array) -> None:
 
 def _each(values: jax.Array) -> jax.Array:
   """`[B]` or `[B, N]` to `[B]`."""
-  return values.reshape(len(values), -1).mean(1)
+  return values.mean(tuple(range(1, values.ndim)))
 
 
 ADVERSARIAL = {

@@ -33,6 +33,8 @@ def total_variation(image: jax.Array) -> jax.Array:
   """
   chex.assert_rank(image, 4)
   chex.assert_type(image, float)
+  chex.assert_axis_dimension_gteq(image, 1, 2)
+  chex.assert_axis_dimension_gteq(image, 2, 2)
   down = jnp.abs(image[:, 1:] - image[:, :-1]).mean((1, 2, 3))
   across = jnp.abs(image[:, :, 1:] - image[:, :, :-1]).mean((1, 2, 3))
   return down + across
@@ -60,7 +62,7 @@ def feature_matching(
   for one, other in zip(real, fake, strict=True):
     chex.assert_equal_shape([one, other])
     gap = jnp.abs(jax.lax.stop_gradient(one) - other)
-    terms.append(gap.reshape(len(gap), -1).mean(1))
+    terms.append(gap.mean(tuple(range(1, gap.ndim))))
   return jnp.stack(terms).mean(0)
 
 

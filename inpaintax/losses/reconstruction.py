@@ -149,15 +149,16 @@ def overlap_l2(
 
   Raises:
     AssertionError: a shape or type differs from the above.
-    ValueError: `known_weight` is negative.
+    ValueError: `known_weight` is negative or no number.
 
   Source: train.lua of Pathak et al. 2016, option overlapPred.
   """
-  if known_weight < 0:
+  if not known_weight >= 0:
     raise ValueError(f'known_weight must not be negative, got {known_weight}.')
   _check(prediction, target, mask)
   weights = mask + known_weight * (1 - mask)
-  return (weights * jnp.square(prediction - target)).mean((1, 2, 3))
+  gaps = _gaps(prediction, target, weights)
+  return (weights * jnp.square(gaps)).mean((1, 2, 3))
 
 
 def half_squared_error(prediction: jax.Array, target: jax.Array) -> jax.Array:
@@ -197,7 +198,15 @@ def _mean_inside(
   area = mask.sum((1, 2, 3))
   # An image without a hole gives 0, not 0/0.
   area = jnp.where(area > 0, area, 1.0) * prediction.shape[-1]
-  return (mask * error(prediction - target)).sum((1, 2, 3)) / area
+  gaps = _gaps(prediction, target, mask)
+  return (mask * error(gaps)).sum((1, 2, 3)) / area
+
+
+def _gaps(
+  prediction: jax.Array, target: jax.Array, weights: jax.Array
+) -> jax.Array:
+  """Errors; 0 without a weight, so that what does not count may be NaN."""
+  return jnp.where(weights > 0, prediction - target, 0)
 
 
 def _check(prediction: jax.Array, target: jax.Array, mask: jax.Array) -> None:

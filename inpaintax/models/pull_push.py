@@ -35,6 +35,8 @@ def pull_push(images: jax.Array, known: jax.Array) -> jax.Array:
   """
   chex.assert_rank(images, 4)
   chex.assert_shape(known, (*images.shape[:3], 1))
+  # Their slope is kept where they are numbers; NaN times 0 is no 0.
+  images = jnp.where((known > 0) | jnp.isfinite(images), images, 0)
   weighted, weights = [images * known], [known]
   while not any(side % 2 for side in weights[-1].shape[1:3]):
     total, weight = _halved(weighted[-1]), _halved(weights[-1])

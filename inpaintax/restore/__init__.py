@@ -72,7 +72,8 @@ def make_filler(
     not finite.
 
   Raises:
-    ValueError: the record names no known model, or one that fills no holes.
+    ValueError: the record names no known model, or one that fills no holes, or
+      `batch_size` is less than 1.
 
   Source: Pathak et al. 2016, "Context Encoders", arXiv:1604.07379, sec. 3.3. As
   there, of an overlapping block only the erased part is used.
@@ -80,6 +81,8 @@ def make_filler(
   record = trained.record
   if 'hole' not in record:
     raise ValueError('this model is no generator that fills holes.')
+  if batch_size < 1:
+    raise ValueError(f'batch_size must be at least 1, got {batch_size}.')
   size, hole = record['image_size'], record['hole']
   multiple = record.get('multiple')
   generator = models.build(record['generator'])

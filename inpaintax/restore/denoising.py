@@ -83,7 +83,7 @@ def make_denoiser(
   out = output_side(record)
   step = best_stride(record) if stride is None else stride
   size = max(1, _PIXELS // side**2) if batch_size is None else batch_size
-  if not 1 <= step <= out:
+  if step not in range(1, out + 1):
     raise ValueError(f'stride must be in 1..{out}, got {step}.')
   if size < 1:
     raise ValueError(f'batch_size must be at least 1, got {batch_size}.')

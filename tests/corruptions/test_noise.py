@@ -76,6 +76,12 @@ def test_a_samples_noise_depends_on_its_own_key_alone(corrupt):
     corrupt(KEYS[:1], images)
 
 
+@pytest.mark.parametrize('sigma', [-25, float('nan')])
+def test_a_sigma_below_nothing_is_refused(sigma):
+  with pytest.raises(ValueError, match='sigma must not be negative'):
+    noise.gaussian(KEYS, GREY, sigma=sigma)
+
+
 def test_shares_outside_of_one_are_refused():
   for share in (-0.1, 1.1):
     for corrupt in (noise.salt_and_pepper, noise.missing_pixels):

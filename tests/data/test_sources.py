@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from inpaintax import images
-from inpaintax.data.sources import open_source
+from inpaintax.data.sources import mean_color, open_source
 from inpaintax.errors import InputError
 
 
@@ -204,3 +204,23 @@ def test_a_tar_that_is_cut_off_is_refused(tmp_path):
     open_source(f'tar:{path}')
   with pytest.raises(InputError, match=r'x\.tar/2\.png: .*shorter'):
     source[2]
+
+
+@pytest.mark.parametrize('length', [1, 3, 4, 5, 7, 8, 1000])
+def test_the_mean_colour_is_that_of_all_parts_of_a_source(length):
+  class Rising:
+    """Image n has the grey of n, of 0 to 255 over the source."""
+
+    def __len__(self):
+      return length
+
+    def __getitem__(self, index):
+      return np.full((2, 2, 3), 255 * index / length)
+
+  # At most a fourth of the range is left out at the end, none elsewhere.
+  [mean] = {*mean_color(Rising(), count=4)}
+  looked = min(4, length)
+  expected = np.mean([n * length // looked / length for n in range(looked)])
+  assert mean == pytest.approx(2 * expected - 1)
+  with pytest.raises(ValueError, match='count must be at least 1'):
+    mean_color(Rising(), count=0)

@@ -74,6 +74,7 @@ def test_what_cannot_be_measured_is_refused(
 ):
   (tmp_path / 'empty').mkdir()
   (tmp_path / 'file').write_text('')
+  (tmp_path / 'input').mkdir()
   nothing, tiny = f'folder:{tmp_path / "empty"}', f'--workdir={tiny_workdir}'
   cases = [
     (['--baselines=mean,magic'], '--baselines=.*telea.* not known: magic'),
@@ -90,6 +91,7 @@ def test_what_cannot_be_measured_is_refused(
     (['--size=20', tiny], '--size: .*not agree .*model: 16'),
     (['--mask=region', tiny], 'model fills only the 6x6 .*--mask=center'),
     ([tiny, tiny], '--workdir: .*must differ'),
+    ([tiny, f'--workdir={tmp_path / "input"}'], 'must differ .*from input'),
     ([tiny, f'--output={tmp_path / "file"}'], '--output=.*file'),
   ]
   unusable = [

@@ -6,7 +6,7 @@ import pathlib
 import pytest
 
 from experiments import files
-from inpaintax.errors import ItemsFailedError
+from inpaintax.errors import InputError, ItemsFailedError
 
 
 def items(*names):
@@ -41,3 +41,14 @@ def test_no_space_left_ends_them_all(tmp_path):
   with pytest.raises(OSError, match='what the system says'):
     files.each(items('a', 'b', 'c'), tmp_path, restore)
   assert done == ['a', 'b']
+
+
+def test_a_folder_of_images_is_no_folder_of_their_masks(tmp_path):
+  with pytest.raises(InputError, match=r'--mask=.*in a folder of their own'):
+    files.in_folder(tmp_path, tmp_path, tmp_path / 'out')
+
+
+def test_a_place_that_cannot_be_written_to_is_refused_before_the_work(tmp_path):
+  (tmp_path / 'file').write_text('')
+  with pytest.raises(InputError, match=r'--output=.*file cannot be written to'):
+    files.single(tmp_path, None, tmp_path / 'file' / 'new' / 'a.png')

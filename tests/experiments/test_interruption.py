@@ -193,3 +193,15 @@ def test_two_programs_on_one_workdir(tmp_path, run_program):
   assert last.startswith(
     f'inpaintax: {tmp_path} is in use by pid {process.pid}'
   )
+
+
+def test_ctrl_c_before_a_program_listens_ends_it_without_a_traceback():
+  # As `python -m` has it while the modules of a program are imported.
+  words = 'import sys, os, signal; sys.argv = ["-m"]; import experiments; '
+  done = subprocess.run(
+    [sys.executable, '-c', words + 'os.kill(os.getpid(), signal.SIGINT)'],
+    capture_output=True,
+    text=True,
+    check=False,
+  )
+  assert done.returncode == -signal.SIGINT and not done.stderr

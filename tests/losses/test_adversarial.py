@@ -171,3 +171,11 @@ def test_of_many_scores_per_image_the_mean_is_taken(name):
   np.testing.assert_allclose(form.discriminator(real, fake), [each], rtol=1e-6)
   each = form.generator(fake[0]).mean()
   np.testing.assert_allclose(form.generator(fake), [each], rtol=1e-6)
+
+
+@pytest.mark.parametrize('name', NAMES)
+def test_no_images_cost_nothing(name):
+  form = adversarial.ADVERSARIAL[name]
+  for none in (jnp.zeros((0,)), jnp.zeros((0, 3))):
+    assert form.generator(none).shape == (0,)
+    assert form.discriminator(none, none).shape == (0,)

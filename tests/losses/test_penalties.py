@@ -32,6 +32,9 @@ def test_total_variation_of_a_ramp_is_its_slopes():
     np.testing.assert_allclose(penalties.total_variation(image), 0.75)
   assert not penalties.total_variation(jnp.ones((2, 4, 4, 3))).any()
   check_gradient(penalties.total_variation, numbers(2, 4, 5, 3))
+  for line in (ramp[:, :1], ramp[:, :, :1]):
+    with pytest.raises(AssertionError):
+      penalties.total_variation(line)
 
 
 def test_features_that_are_off_by_one_cost_one():

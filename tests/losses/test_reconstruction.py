@@ -164,3 +164,20 @@ def test_wrong_shapes_and_types_are_refused(loss):
   ]:
     with pytest.raises(AssertionError):
       loss(*wrong)
+
+
+@pytest.mark.parametrize(
+  'loss',
+  [*INSIDE, functools.partial(reconstruction.overlap_l2, known_weight=0)],
+)
+def test_what_does_not_count_may_be_no_number(loss):
+  prediction, target, mask = random_case(np.float32)
+  known = mask == 0
+  spoiled = [np.where(known, np.nan, x) for x in (prediction, target)]
+  np.testing.assert_array_equal(
+    loss(*spoiled, mask), loss(prediction, target, mask)
+  )
+  # Nor pull: NaN times 0 is NaN.
+  pull = jax.grad(lambda x: loss(x, spoiled[1], mask).sum())(spoiled[0])
+  clean = jax.grad(lambda x: loss(x, target, mask).sum())(prediction)
+  np.testing.assert_array_equal(pull, clean)

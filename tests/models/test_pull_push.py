@@ -26,8 +26,11 @@ def test_what_is_known_stays_as_it_is():
 
 def test_what_is_unknown_does_not_matter():
   given, mask = images(), known()
-  other = jnp.where(mask > 0, given, 1e6)
-  np.testing.assert_array_equal(pull_push(other, mask), pull_push(given, mask))
+  for value in (1e6, jnp.nan):
+    other = jnp.where(mask > 0, given, value)
+    np.testing.assert_array_equal(
+      pull_push(other, mask), pull_push(given, mask)
+    )
 
 
 def test_a_missing_pixel_of_four_is_the_mean_of_the_others():
