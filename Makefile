@@ -56,8 +56,11 @@ quickstart-ssda: $(STAMP) ## Trains a denoiser for a minute, compares it.
 	  --data=photos:val --noise=gaussian --sigma=25 \
 	  --output=$(QUICK_SSDA)/evaluation
 
+# A file stays with one process, so that what is trained for it is trained once.
+PARALLEL := -n logical --maxprocesses=8 --dist=loadfile
+
 test: $(STAMP) ## Runs the tests.
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(PARALLEL)
 
 test-faults: $(STAMP) ## Kills, damage and bad input, for an hour.
 	$(BIN)/python -m pytest tests/faults
@@ -98,7 +101,7 @@ check-wheel: $(STAMP) ## Builds the wheel, runs the tests against it.
 	mkdir build/elsewhere
 	cd build/elsewhere && ../venv/bin/python -c \
 	  'import inpaintax, experiments; assert all("site-packages" in m.__file__ for m in (inpaintax, experiments))'
-	cd build/elsewhere && ../venv/bin/python -m pytest '$(CURDIR)/tests'
+	cd build/elsewhere && ../venv/bin/python -m pytest $(PARALLEL) '$(CURDIR)/tests'
 
 format: $(STAMP) ## Formats the code.
 	$(BIN)/ruff check --fix .

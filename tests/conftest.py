@@ -6,7 +6,9 @@ import pathlib
 import jax
 import scenarios
 
-_CACHE = pathlib.Path(__file__).parents[1] / '.jax_cache'
+# One for each of several processes: what one writes, no other reads half.
+_WORKER = os.environ.get('PYTEST_XDIST_WORKER', '')
+_CACHE = pathlib.Path(__file__).parents[1] / '.jax_cache' / _WORKER
 
 # The tests are about the CPU, also where there is a GPU. The environment
 # reaches the programs that tests start; `config` reaches this process, where
