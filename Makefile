@@ -57,7 +57,8 @@ quickstart-ssda: $(STAMP) ## Trains a denoiser for a minute, compares it.
 	  --output=$(QUICK_SSDA)/evaluation
 
 # A file stays with one process, so that what is trained for it is trained once.
-PARALLEL := -n logical --maxprocesses=8 --dist=loadfile
+# In their order: files of few and long tests come early, and short ones fill up.
+PARALLEL := -n logical --maxprocesses=8 --dist=loadfile --no-loadscope-reorder
 
 test: $(STAMP) ## Runs the tests.
 	$(BIN)/python -m pytest $(PARALLEL)
