@@ -197,9 +197,16 @@ def test_two_programs_on_one_workdir(tmp_path, run_program):
 
 def test_ctrl_c_before_a_program_listens_ends_it_without_a_traceback():
   # As `python -m` has it while the modules of a program are imported.
-  words = 'import sys, os, signal; sys.argv = ["-m"]; import experiments; '
+  # Python's own handler, also where who started the tests has it ignored.
+  words = (
+    'import os, signal, sys',
+    'signal.signal(signal.SIGINT, signal.default_int_handler)',
+    'sys.argv = ["-m"]',
+    'import experiments',
+    'os.kill(os.getpid(), signal.SIGINT)',
+  )
   done = subprocess.run(
-    [sys.executable, '-c', words + 'os.kill(os.getpid(), signal.SIGINT)'],
+    [sys.executable, '-c', '; '.join(words)],
     capture_output=True,
     text=True,
     check=False,
