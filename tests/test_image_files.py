@@ -261,3 +261,12 @@ def test_a_file_that_cannot_be_written_is_named(tmp_path, image):
   with pytest.raises(OSError, match='too long') as caught:
     images.write(path, image)
   assert str(caught.value).endswith(f'{str(path)!r}')
+
+
+def test_what_an_encoder_says_is_not_lost(tmp_path, image, monkeypatch):
+  def fail(*_, **__):
+    raise OSError('encoder error -2')
+
+  monkeypatch.setattr(Image.Image, 'save', fail)
+  with pytest.raises(OSError, match='encoder error -2'):
+    images.write(tmp_path / 'a.png', image)

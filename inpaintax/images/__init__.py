@@ -194,6 +194,8 @@ def write(
   except ValueError as error:
     raise InputError(f'{printable(path)} cannot be written: {error}') from error
   except OSError as error:
+    if error.errno is None:  # Pillow's own, which names no file.
+      raise
     # Of the file, not of the part.
     raise OSError(error.errno, error.strerror, str(path)) from error
   finally:
