@@ -140,6 +140,7 @@ def _baselines():
 
 def _model_names(baselines):
   """What the rows of the workdirs are called: workdirs by name."""
+  from inpaintax import evaluate
   from inpaintax.errors import CheckpointError, InputError
 
   workdirs = _WORKDIR.value
@@ -151,12 +152,12 @@ def _model_names(baselines):
   if len(workdirs) == 1:
     return {'model': workdirs[0]}
   names = {pathlib.Path(path).absolute().name: path for path in workdirs}
-  taken = {*baselines, 'input', 'masked', 'original'}
+  taken = {*baselines, *evaluate.TAKEN}
   if len(names) < len(workdirs) or set(names) & taken:
     raise InputError(
       '--workdir: the last parts of the workdirs name the rows, and must differ'
-      ' from each other, from --baselines, and from input, masked and original:'
-      f' got {", ".join(workdirs)}.'
+      ' from each other, from --baselines, and from'
+      f' {", ".join(evaluate.TAKEN)}: got {", ".join(workdirs)}.'
     )
   return names
 

@@ -44,6 +44,8 @@ _FIGURES = (
 )
 _RESAMPLES = 2000
 _INTERVAL = (2.5, 97.5)
+# What other rows and pictures are called: no method may be.
+TAKEN = ('input', 'masked', 'original')
 
 
 class Evaluation(NamedTuple):
@@ -90,20 +92,19 @@ def bootstrap_interval(values: np.ndarray, *, seed: int) -> tuple[float, float]:
   return float(low), float(high)
 
 
-def check_names(names: Sequence[str], taken: Sequence[str]) -> None:
+def check_names(names: Sequence[str]) -> None:
   """Refuses rows that would be taken for one another.
 
   Args:
     names: of the methods.
-    taken: what else is told by a name.
 
   Raises:
-    InputError: a name is given twice, or taken.
+    InputError: a name is given twice, or one of `TAKEN`.
   """
-  twice = sorted({name for name in names if [*names, *taken].count(name) > 1})
+  twice = sorted({name for name in names if [*names, *TAKEN].count(name) > 1})
   if twice:
     raise InputError(
-      f'each row needs a name of its own, other than {", ".join(taken)}: rename'
+      f'each row needs a name of its own, other than {", ".join(TAKEN)}: rename'
       f' what is called {", ".join(twice)}.'
     )
 

@@ -165,10 +165,9 @@ def compare(
 
   Raises:
     InputError: the source is empty, an image cannot be decoded, or is too small
-      for SSIM, or two denoisers have the same name, or one is called `input` or
-      `original`.
+      for SSIM, or two denoisers have the same name or one that is taken.
   """
-  evaluate.check_names([one.name for one in denoisers], ('input', 'original'))
+  evaluate.check_names([one.name for one in denoisers])
   count = min(len(source), limit or len(source))
   if not count:
     raise InputError('the data source is empty')

@@ -93,13 +93,14 @@ def compare(
 
   Raises:
     InputError: an image cannot be decoded, a method cannot fill such holes, or
-      two have the same name or one that a picture has.
+      two have the same name or one that is taken.
   """
-  apart = ('original', 'masked')
-  evaluate.check_names([method.name for method in methods], apart)
+  evaluate.check_names([method.name for method in methods])
   tables: dict[str, list[dict[str, np.ndarray]]] = {m.name: [] for m in methods}
   seconds = dict.fromkeys(tables, 0.0)
-  shown: dict[str, list[np.ndarray]] = {name: [] for name in (*apart, *tables)}
+  shown: dict[str, list[np.ndarray]] = {
+    name: [] for name in ('original', 'masked', *tables)
+  }
   kept = evaluate.Worst(worst)
   names: list[str] = []
   digest = hashlib.sha256()
