@@ -63,12 +63,12 @@ def equal(a, b):
 
 @pytest.fixture(scope='module')
 def cut(tmp_path_factory):
-  """The state after each step of a run that is stopped after each."""
+  """The state after each step of a run that is stopped in each phase."""
   workdir = tmp_path_factory.mktemp('cut')
   states = {}
-  for step in range(1, 6):
+  for step in (1, 3, 4, 5):
     train(workdir, f'--steps={step}')
-    states[step] = arrays(workdir, step)
+    states |= {i: arrays(workdir, i) for i in range(1, step + 1)[-2:]}
   return states
 
 
