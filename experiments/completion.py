@@ -53,7 +53,7 @@ def _check():
   if 'center' not in holes.names():
     program.refuse(['hole'], f'with --mask={holes.MASK.value}')
   if _MODEL.value != 'residual':
-    program.refuse(['residual_blocks'], f'with --model={_MODEL.value}')
+    program.refuse(dimensions.BLOCK_FLAGS, f'with --model={_MODEL.value}')
 
 
 def _record(fill):
@@ -74,7 +74,7 @@ def _record(fill):
       'name': 'residual_generator',
       'options': {
         'widths': [width, 2 * width, 4 * width],
-        'residual_blocks': dimensions.RESIDUAL_BLOCKS.value,
+        **dimensions.blocks(),
         'dilations': [1, 2, 1, 4],
         'told': True,
         'channelwise': False,

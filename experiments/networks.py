@@ -141,7 +141,7 @@ def _residual(size, block):
   ]
   generator = {
     'widths': widths,
-    'residual_blocks': dimensions.RESIDUAL_BLOCKS.value,
+    **dimensions.blocks(),
     'part': side / size,
   }
   return {

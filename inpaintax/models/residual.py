@@ -105,7 +105,13 @@ class ResidualGenerator(nn.Module):
 
   Attributes:
     widths: channels after each stride-2 convolution.
-    residual_blocks: at the smallest map, dilated by 1, 2, 1, 2, ...
+    residual_blocks: at the smallest map, dilated by `dilations` in turn.
+    decoder_blocks: at each of the decoder's scales, not dilated: for what
+      depends on pixels close by, such as the hole's edge.
+    dilations: in pixels of the smallest map.
+    told: whether the mask is one more channel of the input.
+    channelwise: whether a channel-wise dense layer carries what is known across
+      the smallest map; without, images of any size may be filled.
     part: 1 predicts the whole image, 0.5 a central block of half its side, for
       holes in the centre only.
     channels: of the output image.
@@ -115,6 +121,7 @@ class ResidualGenerator(nn.Module):
 
   widths: Sequence[int] = (32, 64, 128)
   residual_blocks: int = 4
+  decoder_blocks: int = 0
   dilations: Sequence[int] = (1, 2)
   told: bool = False
   channelwise: bool = True
@@ -154,6 +161,9 @@ class ResidualGenerator(nn.Module):
         name=f'up{i}',
       )(x)
       x = nn.relu(norm(name=f'up{i}_norm')(x))
+      for j in range(self.decoder_blocks):
+        name = f'up{i}_residual{j}'
+        x = _Residual(1, self.axis_name, self.dtype, name=name)(x, train=train)
     x = nn.Conv(
       self.channels,
       (3, 3),
@@ -194,8 +204,12 @@ def deepens(record: dict[str, Any], other: dict[str, Any]) -> bool:
     Whether it is; no network deepens itself.
   """
   ours, theirs = (dict(one['options']) for one in (record, other))
-  more = ours.pop('residual_blocks', 0) > theirs.pop('residual_blocks', 0)
-  return more and record['name'] == other['name'] and ours == theirs
+  more = [
+    ours.pop(name, 0) - theirs.pop(name, 0)
+    for name in ('residual_blocks', 'decoder_blocks')
+  ]
+  deeper = min(more) >= 0 and max(more) > 0
+  return deeper and record['name'] == other['name'] and ours == theirs
 
 
 def deepened(

@@ -150,14 +150,15 @@ def test_a_finished_run_is_left_alone(whole):
   assert (whole / 'metrics.jsonl').read_text() == before
 
 
-@pytest.mark.parametrize('blocks', [1, 2])
-def test_another_run_starts_from_its_generator(whole, tmp_path, blocks):
+@pytest.mark.parametrize(('blocks', 'more'), [((1, 0), 0), ((2, 1), 2)])
+def test_another_run_starts_from_its_generator(whole, tmp_path, blocks, more):
   train(
     tmp_path,
     '--steps=1',
     '--adversarial_weight=0',
     '--gen_lr=0',
-    f'--residual_blocks={blocks}',
+    f'--residual_blocks={blocks[0]}',
+    f'--decoder_blocks={blocks[1]}',
     f'--init_from={whole}',
   )
   params = lambda found: {
@@ -167,7 +168,7 @@ def test_another_run_starts_from_its_generator(whole, tmp_path, blocks):
   }
   theirs, ours = params(arrays(whole, 4)), params(arrays(tmp_path, 1))
   # In each further block twice: a norm's scale and bias, a kernel.
-  assert theirs and len(ours) == len(theirs) + 6 * (blocks - 1)
+  assert theirs and len(ours) == len(theirs) + 6 * more
   for name, value in theirs.items():
     np.testing.assert_array_equal(ours[name], value)
 

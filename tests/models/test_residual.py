@@ -188,9 +188,16 @@ def test_bfloat16_is_for_computing_only(module, side):
   assert {x.dtype for x in jax.tree.leaves(variables)} == {jnp.dtype('float32')}
 
 
-def test_a_deeper_network_begins_as_the_one_it_is_made_from():
+@pytest.mark.parametrize(
+  ('more', 'new'),
+  [
+    ({'residual_blocks': 3}, ('residual1', 'residual2')),
+    ({'decoder_blocks': 1}, ('up0_residual0', 'up1_residual0')),
+  ],
+)
+def test_a_deeper_network_begins_as_the_one_it_is_made_from(more, new):
   shallow, deep = (
-    ResidualGenerator(widths=(4, 8), residual_blocks=n) for n in (1, 3)
+    ResidualGenerator(**SMALL | options) for options in ({}, more)
   )
   image = jax.random.uniform(jax.random.key(0), (2, 16, 16, 3), minval=-1)
   first, second = (
@@ -223,7 +230,7 @@ def test_a_deeper_network_begins_as_the_one_it_is_made_from():
       ** 2
     ).sum()
   )(params)
-  for block in ('residual1', 'residual2'):
+  for block in new:
     assert abs(slopes[block]['conv2']['kernel']).max() > 0
 
 
@@ -234,6 +241,9 @@ def test_a_deeper_network_begins_as_the_one_it_is_made_from():
     ({'residual_blocks': 2}, False),
     ({'residual_blocks': 1}, False),
     ({'residual_blocks': 3, 'part': 1.0}, False),
+    ({'decoder_blocks': 1}, True),
+    ({'residual_blocks': 3, 'decoder_blocks': 1}, True),
+    ({'residual_blocks': 1, 'decoder_blocks': 1}, False),
   ],
 )
 def test_only_more_blocks_make_a_network_deeper(change, wanted):
