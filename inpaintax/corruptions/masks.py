@@ -101,11 +101,7 @@ def random_blocks(
   check(keys, size)
   height, width = size
   limit = math.floor(max_area * height * width + 1e-6)
-  if not 0 < min_side <= max_side <= min(size):
-    raise ValueError(
-      f'wanted 0 < min_side <= max_side <= {min(size)}, '
-      f'got {min_side} and {max_side}.'
-    )
+  check_sides(min_side, max_side, size)
   if max_blocks < 1:
     raise ValueError(f'max_blocks must be at least 1, got {max_blocks}.')
   if not max_side**2 <= limit <= height * width:
@@ -267,3 +263,22 @@ def check(keys: jax.Array, size: tuple[int, int]) -> None:
   noise.check_keys(keys)
   if len(size) != 2 or min(size) < 1:
     raise ValueError(f'size must be a height and a width, got {size}.')
+
+
+def check_sides(min_side: int, max_side: int, size: tuple[int, int]) -> None:
+  """Refuses sides that no part of a mask can have.
+
+  Args:
+    min_side: least side, pixels.
+    max_side: greatest side, pixels.
+    size: height and width of the masks, pixels.
+
+  Raises:
+    ValueError: they are no whole numbers, or out of their range.
+  """
+  whole = all(side == int(side) for side in (min_side, max_side))
+  if not whole or not 0 < min_side <= max_side <= min(size):
+    raise ValueError(
+      f'wanted whole numbers, 0 < min_side <= max_side <= {min(size)}, got'
+      f' {min_side} and {max_side}.'
+    )

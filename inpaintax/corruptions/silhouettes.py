@@ -138,11 +138,7 @@ def place(
   silhouettes are PASCAL VOC's.
   """
   masks.check(keys, size)
-  if not 0 < min_side <= max_side <= min(size):
-    raise ValueError(
-      f'wanted 0 < min_side <= max_side <= {min(size)}, got {min_side} and'
-      f' {max_side}.'
-    )
+  masks.check_sides(min_side, max_side, size)
   if bank.ndim != 3 or not len(bank):
     raise ValueError(f'wanted a bank [N, S, S], got {bank.shape}.')
   shapes = jnp.asarray(bank)
