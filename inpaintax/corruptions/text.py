@@ -129,8 +129,12 @@ def draw(
       cv2.PUT_TEXT_ALIGN_LEFT,
       (left, left + 100 * points),  # One line: by default it wraps.
     )
-    through = np.float32(1) - cover / np.float32(255)
-    keep, add = through * keep, through * add + (1 - through) * level
+    # Where it lies, which is little of the page.
+    x, y, wide, tall = cv2.boundingRect(cover)
+    box = np.s_[y : y + tall, x : x + wide]
+    through = np.float32(1) - cover[box] / np.float32(255)
+    keep[box] *= through
+    add[box] = through * add[box] + (1 - through) * level
   return Text(*(np.rint(x).astype(np.uint8) for x in (255 * keep, add)))
 
 

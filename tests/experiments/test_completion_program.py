@@ -2,6 +2,7 @@
 
 import json
 import pathlib
+import shutil
 import subprocess
 import sys
 
@@ -93,15 +94,15 @@ def test_a_run_cut_in_every_phase_is_the_run_in_one_piece(whole, cut):
   assert equal(cut[5], arrays(whole, 5))
 
 
-def test_a_run_goes_on_with_other_phases(tmp_path):
-  alone = ('--gen_only=0', '--disc_only=0')
-  train(tmp_path, *alone, '--steps=1')
-  train(tmp_path, '--steps=2')
-  before = arrays(tmp_path, 2)
-  train(tmp_path, *alone, '--steps=3')
-  assert not equal(
-    before['disc']['params'], arrays(tmp_path, 3)['disc']['params']
-  )
+def test_a_run_goes_on_with_other_phases(whole, cut, tmp_path):
+  workdir = tmp_path / 'other'
+  shutil.copytree(whole, workdir)
+  # Of all phases: G would be alone for two steps more.
+  train(workdir, '--gen_only=7', '--steps=6')
+  train(workdir, '--gen_only=0', '--disc_only=0', '--steps=7')
+  discs = [arrays(workdir, step)['disc']['params'] for step in (6, 7)]
+  assert equal(discs[0], cut[5]['disc']['params'])
+  assert not equal(*discs)
 
 
 def test_what_fills_is_the_average(whole):
