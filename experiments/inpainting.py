@@ -138,6 +138,9 @@ def _players(record, corrupt):
   options = {'image': image, 'averaged': record['averaged']}
 
   def init(new):
+    started = training.from_other(
+      record, new=new, same=('generator', 'fill', 'hole')
+    )
     key = jax.random.fold_in(jax.random.key(seed), _INIT)
     gen = models.build(record['generator'])
     if playing:
@@ -145,9 +148,7 @@ def _players(record, corrupt):
       state = gan.init_gan(key, gen, disc, gen_tx, disc_tx, **options)
     else:
       state = supervised.init_supervised(key, gen, gen_tx, **options)
-    return training.from_other(
-      state, record, new=new, same=('generator', 'fill', 'hole')
-    )
+    return started(state)
 
   def make_step(moves, axis_name):
     shared = {

@@ -6,7 +6,7 @@ from typing import Any
 
 from absl import flags
 
-from experiments import dimensions, holes
+from experiments import dimensions, holes, program
 
 _MODEL = flags.DEFINE_enum(
   'model',
@@ -62,6 +62,8 @@ def check() -> None:
   from inpaintax.errors import InputError
 
   holes.check()
+  if _MODEL.value != 'residual':
+    program.refuse(dimensions.BLOCK_FLAGS, f'with --model={_MODEL.value}')
   size, overlap = dimensions.SIZE.value, _OVERLAP.value
   if _MODEL.value == 'deck':
     if size % 64:

@@ -34,8 +34,13 @@ def write(step: int) -> None:
   path = pathlib.Path(training.WORKDIR.value) / 'flags.txt'
   new = text()
   old = path.read_text(errors='replace') if path.exists() else new
-  changed = sorted(set(new.splitlines()) - set(old.splitlines()))
-  if old != new:
+  if step and training.INIT_FROM.value is None:
+    # What the run began with, also where it need not be given again.
+    began = [x for x in old.splitlines() if x.startswith('--init_from=')]
+    new += ''.join(f'{line}\n' for line in began)
+  then, now = set(old.splitlines()), set(new.splitlines())
+  changed = sorted(now - then)
+  if then != now:
     kept = _free(path.with_name(f'flags_until_{step}.txt'))
     path.rename(kept)
     begins = f'Going on from step {step}' if step else 'Beginning anew'

@@ -235,12 +235,13 @@ def _init(model, record):
   side = denoisers.SIDE.value
 
   def init(new):
+    started = training.from_other(record, new=new, same=('generator',))
     key = jax.random.fold_in(jax.random.key(training.SEED.value), _INIT)
     # The state is the same whatever the rate.
     tx = _optimizer(optax.constant_schedule(_LR.value))
     image = jax.ShapeDtypeStruct((1, side, side, 1), jnp.float32)
     state = supervised.init_supervised(key, model, tx, image=image)
-    return training.from_other(state, record, new=new, same=('generator',))
+    return started(state)
 
   return init
 

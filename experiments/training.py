@@ -51,11 +51,11 @@ IMAGE_EVERY = flags.DEFINE_integer(
 LOG_EVERY = flags.DEFINE_integer(
   'log_every', 100, 'Updates between lines of metrics.', lower_bound=1
 )
-_INIT_FROM = flags.DEFINE_string(
+INIT_FROM = flags.DEFINE_string(
   'init_from',
   None,
   'Workdir of another run, whose generator or denoiser a new run starts from;'
-  ' it may have fewer residual blocks.',
+  ' it may have fewer --residual_blocks and --decoder_blocks.',
 )
 _STRICT_DATA = flags.DEFINE_bool(
   'strict_data',
@@ -143,18 +143,20 @@ def open_source(
 
 
 def from_other(
-  state: Any, record: dict[str, Any], *, new: bool, same: Sequence[str]
-) -> Any:
-  """Puts the parameters of --init_from into a state, if that is given.
+  record: dict[str, Any], *, new: bool, same: Sequence[str]
+) -> Callable[[Any], Any]:
+  """Reads the parameters of --init_from, if that is given.
+
+  To be called before anything large is built: it refuses what does not fit.
 
   Args:
-    state: before the first update, with a player `gen`.
     record: of this run's model.
     new: whether the run is new; one that goes on has its own.
     same: names of what both records must agree in.
 
   Returns:
-    The state to start from.
+    What puts them into a state that has a player `gen`, before the first
+    update.
 
   Raises:
     InputError: the other run has another model.
@@ -164,20 +166,27 @@ def from_other(
   from inpaintax.models import residual
   from inpaintax.steps import player
 
-  place = _INIT_FROM.value
+  place = INIT_FROM.value
   if not new or place is None:
-    return state
+    return lambda state: state
   trained = checkpoints.load_generator(place)
-  params, stats = (trained.variables[x] for x in ('params', 'batch_stats'))
-  found, gen = trained.record, state.gen
-  if residual.deepens(record['generator'], found['generator']):
+  found = trained.record
+  deeper = residual.deepens(record['generator'], found['generator'])
+  if deeper:
     found = found | {'generator': record['generator']}
-    params, stats = residual.deepened(
-      params, stats, like=(gen.params, gen.stats)
-    )
   wanted = {name: record[name] for name in same}
   checkpoints.check_same_model(place, found, wanted, flag='init_from')
-  return state._replace(gen=player.with_parameters(gen, params, stats))
+
+  def put(state: Any) -> Any:
+    gen = state.gen
+    params, stats = (trained.variables[x] for x in ('params', 'batch_stats'))
+    if deeper:
+      params, stats = residual.deepened(
+        params, stats, like=(gen.params, gen.stats)
+      )
+    return state._replace(gen=player.with_parameters(gen, params, stats))
+
+  return put
 
 
 def compile_step(make_step: Callable[[str | None], Any]) -> Any:

@@ -171,6 +171,16 @@ def test_another_run_starts_from_its_generator(whole, tmp_path, blocks, more):
   assert theirs and len(ours) == len(theirs) + 6 * more
   for name, value in theirs.items():
     np.testing.assert_array_equal(ours[name], value)
+  # What it began with stays written down, also where it is not given again.
+  (source,) = [
+    line
+    for line in (tmp_path / 'flags.txt').read_text().splitlines()
+    if line.startswith('--init_from=')
+  ]
+  changed = ('--steps=2', '--adversarial_weight=0', '--gen_lr=0')
+  size = (f'--residual_blocks={blocks[0]}', f'--decoder_blocks={blocks[1]}')
+  train(tmp_path, *changed, *size)
+  assert source in (tmp_path / 'flags.txt').read_text().splitlines()
 
 
 def test_the_gradients_of_several_batches_make_one_update(tmp_path):
@@ -211,6 +221,7 @@ def test_the_gradients_of_several_batches_make_one_update(tmp_path):
     (('--mask=folder:/no/such/folder',), 2, '/no/such/folder'),
     (('--model=deck', '--size=256', '--mask=region'), 2, 'deck'),
     (('--init_from=/no/such/run',), 6, '/no/such/run'),
+    (('--model=pathak', '--decoder_blocks=2'), 2, '--decoder_blocks has no'),
     (('--workdir=',), 2, '--workdir='),
     (('--workdir=~/runs',), 2, '--workdir=~/runs'),
     (('--steps=5', '--accumulate=2'), 2, '--accumulate=2'),
