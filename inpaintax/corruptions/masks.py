@@ -276,8 +276,8 @@ def check_sides(min_side: int, max_side: int, size: tuple[int, int]) -> None:
   Raises:
     ValueError: they are no whole numbers, or out of their range.
   """
-  whole = all(side == int(side) for side in (min_side, max_side))
-  if not whole or not 0 < min_side <= max_side <= min(size):
+  fits = 0 < min_side <= max_side <= min(size)
+  if not fits or min_side != int(min_side) or max_side != int(max_side):
     raise ValueError(
       f'wanted whole numbers, 0 < min_side <= max_side <= {min(size)}, got'
       f' {min_side} and {max_side}.'

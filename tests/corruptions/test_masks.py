@@ -205,6 +205,7 @@ class TestRandomBlocks:
       {'min_side': 3, 'max_side': 2},
       {'min_side': 2, 'max_side': 9},
       {'min_side': 1.5, 'max_side': 2},
+      {'min_side': 2, 'max_side': float('inf')},
       {'min_side': 2, 'max_side': 5},  # 25 of 64 pixels, above a quarter
       {'min_side': 2, 'max_side': 2, 'max_blocks': 0},
       {'min_side': 2, 'max_side': 2, 'max_area': 1.5},

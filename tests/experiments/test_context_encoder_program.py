@@ -152,15 +152,13 @@ def test_a_finished_run_is_left_alone(whole):
 
 @pytest.mark.parametrize(('blocks', 'more'), [((1, 0), 0), ((2, 1), 2)])
 def test_another_run_starts_from_its_generator(whole, tmp_path, blocks, more):
-  train(
-    tmp_path,
-    '--steps=1',
+  args = (
     '--adversarial_weight=0',
     '--gen_lr=0',
     f'--residual_blocks={blocks[0]}',
     f'--decoder_blocks={blocks[1]}',
-    f'--init_from={whole}',
   )
+  train(tmp_path, '--steps=1', *args, f'--init_from={whole}')
   params = lambda found: {
     jax.tree_util.keystr(path): value
     for path, value in found
@@ -177,9 +175,7 @@ def test_another_run_starts_from_its_generator(whole, tmp_path, blocks, more):
     for line in (tmp_path / 'flags.txt').read_text().splitlines()
     if line.startswith('--init_from=')
   ]
-  changed = ('--steps=2', '--adversarial_weight=0', '--gen_lr=0')
-  size = (f'--residual_blocks={blocks[0]}', f'--decoder_blocks={blocks[1]}')
-  train(tmp_path, *changed, *size)
+  train(tmp_path, '--steps=2', *args)
   assert source in (tmp_path / 'flags.txt').read_text().splitlines()
 
 
