@@ -22,6 +22,9 @@ With a folder as --image, --mask is one mask for all or a folder of masks that
 bear the images' names, whatever their suffixes; --output is a folder then, and
 gets a PNG for each image. Images that fail are named in its failures.csv, and
 the exit code is 4.
+
+A result keeps the photograph's colour profile, resolution, and of its EXIF who
+took it when, where and how, but no thumbnail: that shows what was there.
 """
 
 import pathlib
@@ -126,14 +129,14 @@ def _read(item, read):
   from inpaintax import images
 
   found = read(item)
-  return found, images.read_profile(item.image)
+  return found, images.read_metadata(item.image)
 
 
 def _write(item, restore, found):
   from inpaintax import images
 
-  inputs, profile = found
-  images.write(item.output, restore(item, *inputs), profile=profile)
+  inputs, metadata = found
+  images.write(item.output, restore(item, *inputs), metadata)
   print(images.printable(item.output), flush=True)
 
 

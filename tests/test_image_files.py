@@ -66,37 +66,6 @@ def test_what_is_written_is_read_again(tmp_path, image):
   )
 
 
-def profile_of(space):
-  """No more of a profile than its header."""
-  return bytes(16) + space + bytes(108)
-
-
-@pytest.mark.parametrize('suffix', ['.png', '.tif'])
-def test_what_colours_mean_is_kept(tmp_path, image, suffix):
-  path = tmp_path / f'a{suffix}'
-  grey = image[..., 0]
-  ink = tmp_path / 'ink.tif'
-  Image.new('CMYK', (4, 4)).save(ink, icc_profile=profile_of(b'CMYK'))
-  assert images.read_profile(ink) is None
-  for array, space, kept in (
-    (image, b'RGB ', True),
-    (grey, b'GRAY', True),
-    (grey.astype(np.uint16), b'GRAY', True),
-    # A black and white photograph, as programs for photographs save it.
-    (grey, b'RGB ', True),
-    # A profile of other channels would make a file that few can show.
-    (grey.astype(np.uint16), b'RGB ', False),
-    (image, b'GRAY', False),
-    (image.astype(np.uint16), b'RGB ', False),
-  ):
-    given = profile_of(space)
-    images.write(path, array, profile=given)
-    assert images.read_profile(path) == (given if kept else None)
-    # A format without any.
-    if array.dtype == np.uint8:
-      images.write(tmp_path / 'a.bmp', array, profile=given)
-
-
 def test_an_error_names_the_file_that_was_to_be_written(tmp_path, image):
   (tmp_path / 'file').write_text('')
   with pytest.raises(InputError, match='file is a file, not a folder'):

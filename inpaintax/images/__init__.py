@@ -21,6 +21,9 @@ from inpaintax.errors import InputError
 from inpaintax.images.decoding import MAX_PIXELS as MAX_PIXELS
 from inpaintax.images.decoding import decode as decode
 from inpaintax.images.decoding import decode_deep as decode_deep
+from inpaintax.images.metadata import SPACES, space
+from inpaintax.images.metadata import Metadata as Metadata
+from inpaintax.images.metadata import read_metadata as read_metadata
 from inpaintax.images.resizing import resize_mask as resize_mask
 from inpaintax.images.resizing import resize_short_side as resize_short_side
 from inpaintax.images.resizing import resized_shape as resized_shape
@@ -43,8 +46,6 @@ SUFFIXES = (
 DEEP_SUFFIXES = ('.png', '.tif', '.tiff')
 
 _MASK_THRESHOLD = 128
-# What an ICC profile calls the colours of an array of so many axes.
-_SPACES = {2: b'GRAY', 3: b'RGB '}
 
 
 def read(path: str | os.PathLike) -> np.ndarray:
@@ -124,22 +125,10 @@ def to_grey(rgb: np.ndarray) -> np.ndarray:
   return ((rgb.astype(np.uint32) @ weights + 500) // 1000).astype(np.uint8)
 
 
-def read_profile(path: str | os.PathLike) -> bytes | None:
-  """The ICC profile of an image file: what its colours mean.
-
-  Args:
-    path: a file that `read` accepts.
-
-  Returns:
-    The profile, of grey or RGB; None if there is none.
-  """
-  with Image.open(path) as picture:
-    profile = picture.info.get('icc_profile')
-  return profile if _space(profile) in _SPACES.values() else None
-
-
 def write(
-  path: str | os.PathLike, array: np.ndarray, *, profile: bytes | None = None
+  path: str | os.PathLike,
+  array: np.ndarray,
+  metadata: Metadata | None = None,
 ) -> None:
   """Writes one image; under its final name there is never half a file.
 
@@ -147,9 +136,9 @@ def write(
     path: where to; its suffix chooses the format, `.png` keeps every bit.
       Missing folders are made.
     array: uint8 or uint16, `[H, W, 3]` (RGB) or `[H, W]` (grey).
-    profile: ICC profile to keep with it. A grey image of 8 bit with a profile
-      of RGB is written as RGB; else a profile for other channels is left out,
-      and so is any in formats that have none and in 16-bit colours.
+    metadata: to keep with it, as far as the format can; 16-bit colours are
+      written without. A grey image of 8 bit with a profile of RGB is written as
+      RGB; else a profile for other channels is left out.
 
   Raises:
     AssertionError: the array's shape or type differs from the above.
@@ -186,10 +175,14 @@ def write(
       bgr = cv2.cvtColor(array, cv2.COLOR_RGB2BGR)
       part.write_bytes(cv2.imencode(path.suffix, bgr)[1].tobytes())
     else:
-      if array.ndim == 2 and _space(profile) == _SPACES[3] and not deep:
+      kept = (metadata or Metadata())._asdict()
+      colours = space(kept['icc_profile'])
+      if array.ndim == 2 and colours == SPACES[3] and not deep:
         array = np.stack([array] * 3, axis=-1)
-      fits = _space(profile) == _SPACES[array.ndim]
-      Image.fromarray(array).save(part, icc_profile=profile if fits else None)
+      if colours != SPACES[array.ndim]:
+        kept['icc_profile'] = None
+      kept = {name: value for name, value in kept.items() if value is not None}
+      Image.fromarray(array).save(part, **kept)
     os.replace(part, path)
   except ValueError as error:
     raise InputError(f'{printable(path)} cannot be written: {error}') from error
@@ -247,12 +240,6 @@ def printable(path: str | os.PathLike) -> str:
     The path, bytes that are no UTF-8 written as `\\xNN`.
   """
   return os.fsencode(path).decode('utf-8', 'backslashreplace')
-
-
-def _space(profile: bytes | None) -> bytes | None:
-  """The colours that an ICC profile is for."""
-  # ICC.1:2022, 7.2: bytes 16 to 19 of the header.
-  return profile[16:20] if profile else None
 
 
 def _bytes_of(path: str | os.PathLike) -> bytes:

@@ -1,6 +1,6 @@
 """The one decoder: any image file to 8-bit RGB, the same in every program.
 
-- The result is upright: the EXIF orientation is applied.
+- The result is upright: the EXIF orientation is applied, if it can be read.
 - Grey becomes three equal channels; palette, CMYK and 1-bit are converted.
 - Transparent pixels are seen over white, as a page would show them.
 - 16 bit becomes 8 bit by scaling, v / 257 rounded, never by clipping.
@@ -13,9 +13,10 @@ import io
 
 import cv2
 import numpy as np
-from PIL import ExifTags, Image, ImageFile, UnidentifiedImageError
+from PIL import Image, ImageFile, UnidentifiedImageError
 
 from inpaintax.errors import InputError
+from inpaintax.images import metadata
 
 # 256 MiB of RGB. Checked against the header: a bomb is never unpacked.
 MAX_PIXELS = 89_478_485
@@ -138,7 +139,7 @@ def _pixels(data: bytes, name: str) -> tuple[np.ndarray, int]:
     deep = picture.mode in ('LA', 'RGB', 'RGBA') and _is_16_bit(picture)
     picture.load()
     # After `load`: some of Pillow's plugins turn the picture there themselves.
-    orientation = picture.getexif().get(ExifTags.Base.Orientation, 1)
+    orientation = metadata.orientation(picture)
     if deep:
       # Pillow keeps the high byte only of 16-bit samples in colour.
       return _deep_pixels(data, name), orientation
