@@ -9,6 +9,9 @@ import numpy as np
 
 from inpaintax.errors import DivergedError, InputError
 
+# How many differences a message names.
+_NAMED = 4
+
 
 def bytes_of(state: Any) -> int:
   """How large a state is.
@@ -44,10 +47,10 @@ def check_same_model(
   """
   apart = _apart(found, wanted, '')
   if apart:
-    first, *others = apart
-    more = f', and {len(others)} more' if others else ''
+    named = '; '.join(apart[:_NAMED])
+    more = f'; and {len(apart) - _NAMED} more' if apart[_NAMED:] else ''
     raise InputError(
-      f'{place} holds another model or run: its {first}{more}: give another'
+      f'{place} holds another model or run: its {named}{more}: give another'
       f' --{flag}, or the flags in its flags.txt.'
     )
 
