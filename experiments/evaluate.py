@@ -17,6 +17,7 @@ measures denoisers, on whole grey images. The figures: `inpaintax.evaluate`.
 """
 
 import functools
+import json
 import pathlib
 import shlex
 import sys
@@ -44,6 +45,9 @@ _BASELINES = flags.DEFINE_list(
 )
 _OUTPUT = flags.DEFINE_string(
   'output', None, 'Folder to write the results into.', required=True
+)
+_OVERWRITE = flags.DEFINE_bool(
+  'overwrite', False, 'Replace the results of another evaluation.'
 )
 _JPEG = flags.DEFINE_integer(
   'jpeg',
@@ -98,6 +102,7 @@ def main():
   names = _model_names(baselines)
   if not names and not baselines:
     raise InputError('nothing to measure: give --workdir or --baselines.')
+  _check_output()
   source = sources.open_source(_DATA.value)
   trained = _load(names)
   files.check_folder('output', pathlib.Path(_OUTPUT.value))
@@ -120,6 +125,29 @@ def main():
   grid = reports.write(_OUTPUT.value, found, about, protocol=protocol)
   _show(found)
   print(f'The pictures: {grid.absolute()}')
+
+
+def _check_output():
+  """Refuses to write over what another command has measured."""
+  from inpaintax.errors import InputError
+
+  if _OVERWRITE.value:
+    return
+  path = pathlib.Path(_OUTPUT.value, 'results.json')
+  try:
+    before = json.loads(path.read_bytes())['command']
+    words = [word for word in shlex.split(before) if word != '--overwrite']
+  except (OSError, ValueError, LookupError, TypeError, AttributeError):
+    return  # No results of an evaluation.
+  if shlex.join(words) != _command():
+    raise InputError(
+      f'--output={_OUTPUT.value} has the results of another evaluation'
+      f' ({before}): give another folder, or --overwrite.'
+    )
+
+
+def _command():
+  return shlex.join(['python', '-m', 'experiments.evaluate', *sys.argv[1:]])
 
 
 def _baselines():
@@ -189,7 +217,6 @@ def _about(trained) -> dict[str, Any]:
   """How the figures came about."""
   import jax
 
-  command = ['python', '-m', 'experiments.evaluate', *sys.argv[1:]]
   workdirs = dict(zip(trained, _WORKDIR.value, strict=True))
   return {
     'models': [
@@ -203,7 +230,7 @@ def _about(trained) -> dict[str, Any]:
     ],
     'data': _DATA.value,
     'seed': _SEED.value,
-    'command': shlex.join(command),
+    'command': _command(),
     'device': jax.devices()[0].device_kind,
     'commit': sessions.commit(),
     'versions': sessions.versions(_VERSIONS),

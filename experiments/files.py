@@ -53,6 +53,8 @@ def single(
     raise InputError(f'--mask={mask} is a folder, --image={image} is not.')
   if output.is_dir():
     raise InputError(f'--output={output} is a folder, --image={image} is not.')
+  if output.resolve() == image.resolve():
+    raise InputError(f'--output={output} is the photograph: give another file.')
   if output.suffix.lower() not in _LOSSLESS:
     raise InputError(
       f'--output={output}: pixels are kept bit for bit only in a file that ends'
@@ -217,6 +219,15 @@ def to_do(
   return items
 
 
+def forget_failures(output: pathlib.Path) -> None:
+  """Removes an older list of failures, which would mislead.
+
+  Args:
+    output: folder for the results, that exists.
+  """
+  (output / _FAILURES).unlink(missing_ok=True)
+
+
 def each(
   items: list[Item], output: pathlib.Path, restore: Callable[[Item], None]
 ) -> None:
@@ -243,10 +254,10 @@ def each(
         raise
       failures.append((item.name, str(error)))
       print(f'{item.name}: {error}', file=sys.stderr, flush=True)
-  path = output / _FAILURES
   if not failures:
-    path.unlink(missing_ok=True)  # An older list would mislead.
+    forget_failures(output)
     return
+  path = output / _FAILURES
   with path.open('w', newline='', encoding='utf-8') as file:
     writer = csv.writer(file, lineterminator='\n')
     writer.writerow(['image', 'reason'])

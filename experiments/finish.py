@@ -12,7 +12,8 @@ FINISH = flags.DEFINE_string(
   ' twice the time; blended: its colours are shifted to meet those at the edge'
   ' of the hole (Poisson blending); textured: it gets the texture of the most'
   ' similar known patches, sharp, and further from the truth; textured:0.3: of'
-  ' that so much, less sharp, and nearer to it. In an evaluation'
+  ' that so much, less sharp, and nearer to it. Holes deeper than those of the'
+  ' training get all of it where no share is given. In an evaluation'
   ' several may be compared, with commas between: ,textured has each model as'
   ' it is, and with texture.',
 )

@@ -5,7 +5,8 @@ r"""Writes the holes of an evaluation as pictures, for use elsewhere.
 
 Mask n is the one that `experiments.evaluate` lays over image n with the same
 --mask, --size and --seed. The SHA-256 that is printed is that of the
-evaluation's `masks_sha256`: equal digests, equal holes.
+evaluation's `masks_sha256`: equal digests, equal holes. (--mask=folder: draws
+from a folder at random; it does not lay mask n over image n.)
 """
 
 import hashlib
@@ -19,7 +20,10 @@ _SIZE = flags.DEFINE_integer(
   'size', 256, 'Side of the masks, pixels.', lower_bound=1
 )
 _HOLE = flags.DEFINE_integer(
-  'hole', None, 'Side of the hole of --mask=center, pixels.', lower_bound=1
+  'hole',
+  None,
+  'Side of the hole of --mask=center, pixels; none: half of --size.',
+  lower_bound=1,
 )
 _COUNT = flags.DEFINE_integer('count', 1000, 'How many.', lower_bound=1)
 _SEED = flags.DEFINE_integer(

@@ -154,6 +154,35 @@ def checked_stride(name: str, trained: Any, stride: int | None) -> int:
   return stride
 
 
+def check_task(workdir: str, about: dict[str, Any]) -> None:
+  """Refuses flags that say other than what a model is for.
+
+  Args:
+    workdir: of the model.
+    about: `noise` of its record.
+
+  Raises:
+    InputError: says which flag, and what would do.
+  """
+  from inpaintax.errors import InputError
+
+  where, kind = f'--workdir={workdir}', about['name']
+  if NOISE.value not in (None, kind):
+    raise InputError(f'--noise={NOISE.value}: {where} is for {kind}.')
+  if not flags.FLAGS['sigma'].present:
+    return
+  sigma = SIGMA.value
+  if kind != 'gaussian':
+    raise InputError(f'--sigma={sigma:g}: {where} takes off {kind}, not noise.')
+  low, high = levels(about)
+  if not low <= sigma <= high:
+    span = f'{low:g}' if low == high else f'{low:g} to {high:g}'
+    raise InputError(
+      f'--sigma={sigma:g}: {where} was trained for noise of {span}: give a'
+      ' model of that level, or leave --sigma out.'
+    )
+
+
 def baselines() -> dict[str, Any]:
   """The classical methods for --noise.
 

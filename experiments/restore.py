@@ -106,6 +106,8 @@ def main():
     skip_existing=_SKIP_EXISTING.value,
   )
   if not items:
+    if several:  # Nothing is left that might fail.
+      files.forget_failures(output)
     return
   if several:
     files.check_folder('output', output)
@@ -136,7 +138,7 @@ def _write(item, restore, found):
   from inpaintax import images
 
   inputs, metadata = found
-  images.write(item.output, restore(item, *inputs), metadata)
+  images.write(item.output, restore(item, *inputs), metadata=metadata)
   print(images.printable(item.output), flush=True)
 
 
@@ -195,6 +197,11 @@ def _load_filler():
       f'--workdir={_WORKDIR.value}: this model takes noise off, it fills no'
       ' holes. Give the workdir of one that does, or no --mask.'
     )
+  if trained.record['mask'] == 'center' and trained.record['hole'] is None:
+    program.say(
+      f'--workdir={_WORKDIR.value} was trained on centre holes alone: expect it'
+      ' to fill others badly, or train with other kinds of --mask.'
+    )
   wanted = finish.parsed(finish.FINISH.value or '')
   textured = wanted.pop('textured')
   filler = restore.make_filler(trained, **wanted)
@@ -247,7 +254,7 @@ def _load_denoiser():
       ' workdir of a denoiser.'
     )
   about = trained.record['noise']
-  _check_task(about)
+  noise.check_task(_WORKDIR.value, about)
   stride = noise.checked_stride(_WORKDIR.value, trained, noise.STRIDE.value)
   denoise = denoising.make_denoiser(trained, stride=stride)
 
@@ -261,27 +268,6 @@ def _load_denoiser():
     return found
 
   return clean
-
-
-def _check_task(about):
-  """Refuses flags that say other than what a model is for."""
-  from inpaintax.errors import InputError
-
-  where, kind = f'--workdir={_WORKDIR.value}', about['name']
-  if noise.NOISE.value not in (None, kind):
-    raise InputError(f'--noise={noise.NOISE.value}: {where} is for {kind}.')
-  if not flags.FLAGS['sigma'].present:
-    return
-  sigma = noise.SIGMA.value
-  if kind != 'gaussian':
-    raise InputError(f'--sigma={sigma:g}: {where} takes off {kind}, not noise.')
-  low, high = noise.levels(about)
-  if not low <= sigma <= high:
-    levels = f'{low:g}' if low == high else f'{low:g} to {high:g}'
-    raise InputError(
-      f'--sigma={sigma:g}: {where} was trained for noise of {levels}: give a'
-      ' model of that level, or leave --sigma out.'
-    )
 
 
 def _warn(item, sigma, about):

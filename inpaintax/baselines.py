@@ -36,7 +36,7 @@ def mean(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
     ValueError: a shape or type differs from the above.
     InputError: no pixel is known.
   """
-  _check(image, mask)
+  image, mask = _checked(image, mask)
   colour = image[~mask].mean(0).round().astype(np.uint8)
   return _composite(np.broadcast_to(colour, image.shape), image, mask)
 
@@ -101,9 +101,9 @@ def biharmonic(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
   Source: Damelin, Hoang 2018, "On surface completion and image inpainting by
   biharmonic functions", arXiv:1707.06567.
   """
-  _check(image, mask)
+  image, mask = _checked(image, mask)
   blank = _blank(image, mask)
-  filled = restoration.inpaint_biharmonic(blank, mask, channel_axis=-1)
+  filled = restoration.inpaint_biharmonic(blank, mask.copy(), channel_axis=-1)
   filled = np.round(255 * np.clip(filled, 0, 1)).astype(np.uint8)
   return _composite(filled, image, mask)
 
@@ -234,7 +234,7 @@ DENOISERS: dict[str, Callable[..., np.ndarray]] = {
 
 
 def _opencv(image: np.ndarray, mask: np.ndarray, method: int) -> np.ndarray:
-  _check(image, mask)
+  image, mask = _checked(image, mask)
   blank = _blank(image, mask)
   filled = cv2.inpaint(blank, mask.astype(np.uint8), RADIUS, method)
   return _composite(filled, image, mask)
@@ -249,7 +249,11 @@ def _blank(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
   return np.where(mask[..., None], np.uint8(128), image)
 
 
-def _check(image: np.ndarray, mask: np.ndarray) -> None:
+def _checked(
+  image: np.ndarray, mask: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+  """Both, as NumPy's arrays, which are read-only if they were JAX's."""
+  image, mask = np.asarray(image), np.asarray(mask)
   if image.dtype != np.uint8 or image.ndim != 3 or image.shape[-1] != 3:
     raise ValueError(
       f'image must be uint8 [H, W, 3], got {image.dtype} {image.shape}.'
@@ -262,6 +266,7 @@ def _check(image: np.ndarray, mask: np.ndarray) -> None:
     raise errors.InputError(
       'every pixel is missing: the mask must leave some known.'
     )
+  return image, mask
 
 
 def _check_noisy(noisy: np.ndarray, sigma: float) -> None:

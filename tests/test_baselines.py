@@ -1,3 +1,4 @@
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -128,6 +129,15 @@ def test_nothing_under_the_mask_leaks_also_at_the_border(name):
   image.setflags(write=False)
   filled = baselines.BASELINES[name](image, mask)
   np.testing.assert_array_equal(filled, baselines.BASELINES[name](other, mask))
+
+
+@every_baseline
+def test_arrays_of_jax_are_as_good(name):
+  image, mask = photograph(), block()
+  np.testing.assert_array_equal(
+    baselines.BASELINES[name](jnp.asarray(image), jnp.asarray(mask)),
+    baselines.BASELINES[name](image, mask),
+  )
 
 
 @pytest.mark.parametrize('name', baselines.DENOISERS)

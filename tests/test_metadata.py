@@ -40,12 +40,12 @@ def test_what_colours_mean_is_kept(tmp_path, image, suffix):
   ):
     given = profile_of(space)
     metadata = images.Metadata(given)
-    images.write(path, array, metadata)
+    images.write(path, array, metadata=metadata)
     read = images.read_metadata(path)
     assert read.icc_profile == (given if kept else None)
     # A format without any.
     if array.dtype == np.uint8:
-      images.write(tmp_path / 'a.bmp', array, metadata)
+      images.write(tmp_path / 'a.bmp', array, metadata=metadata)
 
 
 def with_thumbnail(exif, thumbnail):
@@ -80,7 +80,8 @@ def test_who_took_it_is_kept_and_no_picture_of_what_was_there(
   with Image.open(photo) as picture:  # The test's own EXIF is a sound one.
     first = picture.getexif().get_ifd(IFD.IFD1)
     assert first[0x202] == len(b'SECRET thumbnail')
-  images.write(path, images.read(photo), images.read_metadata(photo))
+  metadata = images.read_metadata(photo)
+  images.write(path, images.read(photo), metadata=metadata)
 
   assert images.read(path).shape == (13, 9, 3)
   assert b'SECRET' not in path.read_bytes()
@@ -101,7 +102,7 @@ def test_how_the_pixels_of_a_tiff_lie_is_not_kept(tmp_path, image):
   Image.fromarray(image).save(tmp_path / 'a.tif', compression='tiff_lzw')
   metadata = images.read_metadata(tmp_path / 'a.tif')
   assert metadata.exif is None
-  images.write(tmp_path / 'b.tif', image, metadata)
+  images.write(tmp_path / 'b.tif', image, metadata=metadata)
   np.testing.assert_array_equal(images.read(tmp_path / 'b.tif'), image)
 
 
@@ -114,7 +115,7 @@ def test_a_damaged_exif_costs_no_photograph(tmp_path, image):
     path = tmp_path / 'a.png'
     Image.fromarray(image).save(path, exif=whole[:end] + bytes(len(whole)))
     metadata = images.read_metadata(path)
-    images.write(tmp_path / 'b.tif', images.read(path), metadata)
+    images.write(tmp_path / 'b.tif', images.read(path), metadata=metadata)
     np.testing.assert_array_equal(images.read(tmp_path / 'b.tif'), image)
 
 
@@ -128,4 +129,4 @@ def test_a_resolution_without_sense_is_left_out(tmp_path, image, dpi):
   metadata = images.read_metadata(path)
   assert metadata.dpi is None
   for suffix in ('.png', '.jpg', '.bmp', '.tif', '.ppm', '.gif'):
-    images.write(tmp_path / f'b{suffix}', image, metadata)
+    images.write(tmp_path / f'b{suffix}', image, metadata=metadata)

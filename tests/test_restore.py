@@ -225,8 +225,31 @@ def test_a_flat_image_is_restored_to_itself(trained):
   mask[::8, ::9] = True
   mask[0:5, 33:39] = True
   dirty = np.where(mask[..., None], np.uint8(255), image)
-  filled = restore.fill_image(dirty, mask, restore.make_filler(trained('mean')))
-  np.testing.assert_array_equal(filled, image)
+  filler = restore.make_filler(trained('mean'))
+  # NumPy's arrays or JAX's.
+  for given in ((dirty, mask), (jnp.asarray(dirty), jnp.asarray(mask))):
+    filled = restore.fill_image(*given, filler)
+    np.testing.assert_array_equal(filled, image)
+
+
+@pytest.mark.parametrize('multiple', [None, 8])
+@pytest.mark.parametrize('textured', [0.0, 1.0])
+def test_a_grey_photograph_is_filled_in_grey(multiple, textured):
+  filler = restore.Filler(red, 16, 6, multiple)
+  grey = np.repeat(noise(48, 40, 1), 3, axis=2)
+  mask = box((48, 40), 12, 3, 5, 6)
+  found = restore.fill_image(grey, mask, filler, textured=textured)
+  assert (found == found[..., :1]).all()
+  np.testing.assert_array_equal(found[~mask], grey[~mask])
+  if not textured:  # 0.299 of 255.
+    assert (found[mask] == 76).all()
+  # A known pixel makes it a coloured one, what is under the mask does not.
+  grey[mask, 0] = 255 - grey[mask, 0]
+  again = restore.fill_image(grey, mask, filler, textured=textured)
+  np.testing.assert_array_equal(again, found)
+  grey[0, 0, 0] ^= 1
+  found = restore.fill_image(grey, mask, filler)
+  assert (found[mask] == [255, 0, 0]).all()
 
 
 def test_an_empty_mask_gives_the_image_back_without_the_model():
@@ -253,6 +276,10 @@ def test_masks_that_no_model_can_fill_are_refused():
     restore.fill_image(noise(5, 9, 3), np.zeros((9, 5), bool), filler)
   with pytest.raises(InputError, match='every pixel as missing'):
     restore.fill_image(noise(5, 9, 3), np.ones((5, 9), bool), filler)
+  with pytest.raises(ValueError, match=r'textured must be in \[0, 1\], got 2'):
+    restore.fill_image(
+      noise(5, 9, 3), box((5, 9), 1, 1, 1, 1), filler, textured=2
+    )
   with pytest.raises(InputError, match='nothing is known in the 16x16'):
     mask = box((16, 30), 0, 0, 16, 16)
     restore.fill_image(noise(16, 30, 3), mask, filler._replace(hole=None))

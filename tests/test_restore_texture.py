@@ -1,5 +1,6 @@
 """Texture from known patches: known pixels, sharpness, where it comes from."""
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from arrays import box, noise
@@ -189,3 +190,23 @@ def test_what_does_not_fit_is_refused():
       texture.refine(*bad)
   with pytest.raises(ValueError, match='odd'):
     texture.refine(image, image, mask, patch=4)
+  for share in (0, 1.5):
+    with pytest.raises(ValueError, match='share must be above 0'):
+      texture.refine_holes(image, image, mask, mask & False, share=share)
+  for wanted in (mask[:8], mask.astype(int)):
+    with pytest.raises(ValueError, match='wanted must be bool'):
+      texture.refine_holes(image, image, mask, wanted)
+  image, mask = noise(32, 32, 3), box((32, 32), 9, 9, 9, 9)
+  for describe in (lambda x: x[:-1], lambda x: x * np.nan):
+    with pytest.raises(ValueError, match='describe must give finite'):
+      texture.refine(image, image, mask, describe=describe)
+
+
+def test_arrays_of_jax_are_as_good():
+  arrays = noise(32, 32, 3), noise(32, 32, 3, seed=1), box((32, 32), 9, 9, 9, 9)
+  others = [jnp.asarray(x) for x in arrays]
+  for refine, wanted in ((texture.refine, 0), (texture.refine_holes, 1)):
+    np.testing.assert_array_equal(
+      refine(*others, *others[2:] * wanted),
+      refine(*arrays, *arrays[2:] * wanted),
+    )

@@ -128,6 +128,7 @@ def to_grey(rgb: np.ndarray) -> np.ndarray:
 def write(
   path: str | os.PathLike,
   array: np.ndarray,
+  *,
   metadata: Metadata | None = None,
 ) -> None:
   """Writes one image; under its final name there is never half a file.

@@ -156,6 +156,8 @@ def fill_image(
 ) -> np.ndarray:
   """Fills the holes of an image of any size, each at its own place.
 
+  What is filled is grey where all that is known is.
+
   Args:
     image: uint8 `[H, W, 3]`.
     mask: bool `[H, W]`, True = missing.
@@ -173,9 +175,16 @@ def fill_image(
   Raises:
     InputError: mask and image differ in size, nothing is known, or a hole does
       not fit into what the model fills; the message names hole and limit.
-    ValueError: a type differs from the above.
+    ValueError: a type or number differs from the above.
   """
+  image, mask = np.asarray(image), np.asarray(mask)
   check_mask(image, mask)
+  if not 0 <= textured <= 1:
+    raise ValueError(f'textured must be in [0, 1], got {textured}.')
+  known = image[~mask]
+  if (known == known[:, :1]).all():
+    colours = filler.fill
+    filler = filler._replace(fill=lambda *batch: _grey(colours(*batch)))
   if filler.multiple is not None:
     # Half of a hole that takes half of the image's side.
     limit = filler.size / 4
@@ -193,6 +202,11 @@ def fill_image(
   return texture.refine_holes(
     image, out, mask, mask, share=textured, describe=describe
   )
+
+
+def _grey(filled: np.ndarray) -> np.ndarray:
+  """uint8 `[..., 3]`, each pixel as bright as it was."""
+  return np.repeat(images.to_grey(filled)[..., None], 3, axis=-1)
 
 
 def _in_windows(

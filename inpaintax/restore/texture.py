@@ -69,12 +69,16 @@ def refine(
     patch (of at least 9x9) that is wholly known, `filled` inside.
 
   Raises:
-    ValueError: a shape, type or number differs from the above.
+    ValueError: a shape, type or number differs from the above; what `describe`
+      gives too.
 
   Source: Yang et al. 2017, arXiv:1611.09969, sec. 3.2; the quilt is that of
   Efros and Freeman 2001, "Image quilting for texture synthesis and transfer".
   """
-  _check(image, filled, mask, patch, share)
+  image, filled, mask = (np.asarray(x) for x in (image, filled, mask))
+  _check(image, filled, mask, share)
+  if patch < 3 or patch % 2 == 0:
+    raise ValueError(f'patch must be odd and at least 3, got {patch}.')
   whole = np.where(mask[..., None], filled, image).astype(np.float32) / 255
   estimate = None
   for start, missing in reversed(pyramid.scales(whole, mask, limit=_DEPTH)):
@@ -115,8 +119,15 @@ def refine_holes(
     uint8 `[H, W, 3]`, a new array.
 
   Raises:
-    ValueError: a shape or type differs from the above.
+    ValueError: a shape, type or number differs from the above.
   """
+  image, filled, mask = (np.asarray(x) for x in (image, filled, mask))
+  wanted = np.asarray(wanted)
+  _check(image, filled, mask, share)
+  if wanted.dtype != bool or wanted.shape != mask.shape:
+    raise ValueError(
+      f'wanted must be bool {mask.shape}, got {wanted.dtype} {wanted.shape}.'
+    )
   out = filled.copy()
   labels, _ = ndimage.label(mask & wanted, np.ones((3, 3)))
   for number, box in enumerate(ndimage.find_objects(labels), 1):
@@ -144,7 +155,13 @@ def _with_texture(
   smooth = cv2.GaussianBlur(start, (0, 0), _BLUR)
   seen = smooth
   if describe is not None:
-    seen = np.concatenate([seen, describe(smooth)], axis=-1)
+    said = np.asarray(describe(smooth))
+    if said.shape[:-1] != missing.shape or not np.isfinite(said).all():
+      raise ValueError(
+        f'describe must give finite {missing.shape} and features, got'
+        f' {said.shape}, {np.isfinite(said).mean():.0%} of it finite.'
+      )
+    seen = np.concatenate([seen, said], axis=-1)
   pieces = quilting.pieces(missing)
   candidates = np.argwhere(known)
   most = max(_FEWEST, min(_MOST, _PAIRS // max(1, len(pieces))))
@@ -254,7 +271,6 @@ def _check(
   image: np.ndarray,
   filled: np.ndarray,
   mask: np.ndarray,
-  patch: int,
   share: float,
 ) -> None:
   if mask.dtype != bool or mask.ndim != 2:
@@ -266,7 +282,5 @@ def _check(
       raise ValueError(
         f'{name} must be uint8 {(*mask.shape, 3)}, got {x.dtype} {x.shape}.'
       )
-  if patch < 3 or patch % 2 == 0:
-    raise ValueError(f'patch must be odd and at least 3, got {patch}.')
   if not 0 < share <= 1:
     raise ValueError(f'share must be above 0 and at most 1, got {share}.')

@@ -221,12 +221,12 @@ def test_a_run_of_another_record_is_refused_and_the_difference_named(
 
 
 def test_all_differences_from_another_run_are_named_if_few():
-  wanted = {'width': 8, 'options': {c: 1 for c in 'abcde'}}
+  wanted = {'width': 8, 'options': dict.fromkeys('abcde', 1)}
   with pytest.raises(InputError) as found:
     checkpoints.check_same_model('runs/a', {'width': 16}, wanted)
   assert 'runs/a' in str(found.value) and '--workdir' in str(found.value)
   assert 'width is 16, wanted is 8; options is None' in str(found.value)
-  other = {'width': 8, 'options': {c: 2 for c in 'abcde'}, 'more': 1}
+  other = {'width': 8, 'options': dict.fromkeys('abcde', 2), 'more': 1}
   with pytest.raises(InputError) as found:
     checkpoints.check_same_model('runs/a', other, wanted, flag='init_from')
   named = [f'options/{c} is 2, wanted is 1' for c in 'abcd']

@@ -130,9 +130,30 @@ def test_a_photograph_of_any_size_with_any_holes(whole, tmp_path):
     '--finish=blended+textured',
   )
   assert done.returncode == 0, done.stderr
+  assert done.stderr == ''
   found = cv2.imread(str(paths[2]))
   np.testing.assert_array_equal(found[mask == 0], image[mask == 0])
   assert (found[mask > 0] != image[mask > 0]).any()
+
+
+def test_a_model_of_centre_holes_says_that_it_may_fill_others_badly(
+  whole, tmp_path
+):
+  record = checkpoints.load_generator(str(whole)).record | {'mask': 'center'}
+  with checkpoints.Checkpoints(str(tmp_path / 'run')) as saver:
+    saver.save(5, arrays(whole, 5), record=record, position=None)
+  image, mask = tmp_path / 'image.png', tmp_path / 'mask.png'
+  cv2.imwrite(str(image), np.zeros((40, 40, 3), np.uint8))
+  cv2.imwrite(str(mask), np.pad(np.full((4, 4), 255, np.uint8), 18))
+  done = run(
+    'restore',
+    f'--workdir={tmp_path / "run"}',
+    f'--image={image}',
+    f'--mask={mask}',
+    f'--output={tmp_path / "out.png"}',
+  )
+  assert done.returncode == 0, done.stderr
+  assert 'run was trained on centre holes alone' in done.stderr
 
 
 def test_an_evaluation_and_the_masks_written_have_the_same_digest(

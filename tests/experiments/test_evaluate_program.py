@@ -59,6 +59,19 @@ def test_baselines_alone_on_drawn_masks(run_program, tmp_path):
   results = json.loads((tmp_path / 'results.json').read_text())
   assert results['n'] == 1 and results['hole'] is None
   assert [row['method'] for row in results['rows']] == ['mean']
+  # Another command may not write over it, unless it says so; the same may.
+  again = [*flags, f'--output={tmp_path}']
+  before = {path: path.read_bytes() for path in tmp_path.iterdir()}
+  done = run_program('evaluate', *again, '--seed=1')
+  assert done.returncode == 2
+  assert re.search(
+    r'results of another evaluation \(.*--limit=1.*--overwrite', done.stderr
+  )
+  assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
+  done = run_program('evaluate', *again, '--seed=1', '--overwrite')
+  assert done.returncode == 0, done.stderr
+  assert json.loads((tmp_path / 'results.json').read_text())['seed'] == 1
+  assert run_program('evaluate', *again, '--seed=1').returncode == 0
 
 
 def test_text_may_have_been_saved_as_a_jpeg(run_program, tmp_path):

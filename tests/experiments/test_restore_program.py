@@ -99,7 +99,8 @@ def test_what_cannot_be_filled_is_refused(refusals_of, files, tmp_path):
     ({'mask': 'large.png'}, r'large.png: a hole .* does not fit.* up to 6x6'),
     ({'mask': 'empty'}, 'empty is a folder, .*photo.png is not'),
     ({'output': 'filled.jpg'}, r'bit for bit .* \.png'),
-    ({'output': 'photo.png'}, 'photo.png exists: .*--overwrite'),
+    ({'output': 'photo.png'}, 'photo.png is the photograph: .*another file'),
+    ({'output': 'white.png'}, 'white.png exists: .*--overwrite'),
     ({'workdir': 'empty'}, 'no checkpoints in .*empty'),
   ]
   found = refusals_of('restore', [files(**changes) for changes, _ in cases])
@@ -162,6 +163,11 @@ def test_of_a_folder_what_can_be_is_filled_and_the_rest_is_named(
   assert sorted(p.name for p in out.rglob('*.*')) == [
     f'{name}.png' for name in 'abcde'
   ]
+  # And an old list goes, also where nothing is left to do.
+  (out / 'failures.csv').write_text('image,reason\ng.png,empty\n')
+  done = run_program('restore', *flags, '--skip_existing')
+  assert done.returncode == 0 and '5 of 5 exist' in done.stderr
+  assert not (out / 'failures.csv').exists()
 
 
 def test_folders_that_make_no_sense_are_refused(refusals_of, files, tmp_path):
