@@ -17,6 +17,7 @@ _STEPS = flags.DEFINE_integer('steps', 4, '')
 _SEED = flags.DEFINE_integer('seed', 0, '')
 _RATE = flags.DEFINE_float('rate', 1.0, 'Its square is the score; 13 fails.')
 _SLEEP = flags.DEFINE_float('sleep', 0.1, 'Seconds for a step.')
+_PAIRS = flags.DEFINE_bool('pairs', False, 'Wait for another one to begin.')
 
 
 def main(_):
@@ -34,6 +35,8 @@ def main(_):
       file.write(json.dumps(line | {'gpu': gpu, 'cores': cores}) + '\n')
 
   tell('begin')
+  if _PAIRS.value:
+    wait_for_another(workdir.parent)
   while step < _STEPS.value:
     time.sleep(_SLEEP.value)
     step += 1
@@ -48,6 +51,16 @@ def main(_):
       tell('stopped')
       sys.exit(143)
   tell('end')
+
+
+def wait_for_another(trials):
+  """Until an even number has begun: on a slow machine too, two run at once."""
+  begun = lambda: len([*trials.glob('*/events.jsonl')])
+  count, until = begun(), time.monotonic() + 60
+  while begun() < count + count % 2:
+    if time.monotonic() > until:
+      sys.exit('no other trial has begun in a minute')
+    time.sleep(0.01)
 
 
 if __name__ == '__main__':

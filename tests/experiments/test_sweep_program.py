@@ -18,7 +18,7 @@ def twelve(tmp_path_factory):
   """Twelve trials on two cores and two GPUs, which are numbers alone."""
   workdir = tmp_path_factory.mktemp('sweep') / 'twelve'
   flags = ('--grid=rate=1,2', '--grid=sleep=0.1,0.05', '--seeds=0,1,2')
-  flags += ('--gpus=2', '--gpus_per_trial=1')
+  flags += ('--gpus=2', '--gpus_per_trial=1', '--trial_flags=--pairs')
   return workdir, flags, sweep(workdir, *flags)
 
 
