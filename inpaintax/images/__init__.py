@@ -176,14 +176,16 @@ def write(
       bgr = cv2.cvtColor(array, cv2.COLOR_RGB2BGR)
       part.write_bytes(cv2.imencode(path.suffix, bgr)[1].tobytes())
     else:
-      kept = (metadata or Metadata())._asdict()
-      colours = space(kept['icc_profile'])
+      metadata = metadata or Metadata()
+      colours = space(metadata.icc_profile)
       if array.ndim == 2 and colours == SPACES[3] and not deep:
         array = np.stack([array] * 3, axis=-1)
       if colours != SPACES[array.ndim]:
-        kept['icc_profile'] = None
-      kept = {name: value for name, value in kept.items() if value is not None}
-      Image.fromarray(array).save(part, **kept)
+        metadata = metadata._replace(icc_profile=None)
+      said = metadata._asdict().items()
+      # To some of Pillow's formats None is no EXIF, but a broken one.
+      options = {name: value for name, value in said if value is not None}
+      Image.fromarray(array).save(part, **options)
     os.replace(part, path)
   except ValueError as error:
     raise InputError(f'{printable(path)} cannot be written: {error}') from error

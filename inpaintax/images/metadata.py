@@ -30,9 +30,9 @@ _DROPPED = (
   ExifTags.Base.ExifImageWidth,
   ExifTags.Base.ExifImageHeight,
 )
+_DIRECTORIES = (ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo)
 # What every format can hold.
 _MAX_DPI = 1 << 16
-_DIRECTORIES = (ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo)
 
 
 class Metadata(NamedTuple):
