@@ -18,6 +18,7 @@ The first two need PyTorch: `pip install -c constraints.txt '.[bench]'`.
 
 import importlib.util
 import json
+import os
 import pathlib
 import sys
 from importlib import metadata
@@ -64,6 +65,9 @@ def main():
     )
   if (suite == 'denoise') != (_WORKDIR.value is not None):
     raise InputError('--workdir goes with --suite=denoise, and it alone.')
+  if suite in _NEED_TORCH:
+    # JAX takes most of a GPU's memory at its start, and PyTorch's is the same.
+    os.environ.setdefault('XLA_PYTHON_CLIENT_PREALLOCATE', 'false')
   if _OUTPUT.value is not None:
     pathlib.Path(_OUTPUT.value).mkdir(parents=True, exist_ok=True)
   found = []
@@ -154,10 +158,11 @@ def _show(case):
 
 _COLUMNS = {
   'name': ('', ''),
-  'median_s': ('s', '.4g'),
+  'median_s': ('s a turn', '.4g'),
   'per_second': ('{unit}/s', ',.4g'),
   'gflops_per_s': ('GFLOP/s', '.0f'),
   'of_float32_product': ('of the product', '.0%'),
+  'of_bfloat16_product': ("of bfloat16's", '.0%'),
   'times_ours': ('times ours', '.2f'),
   'psnr_db': ('PSNR dB', '.2f'),
   'waiting': ('waiting', '.1%'),

@@ -59,6 +59,7 @@ def exponent(sizes: Any, seconds: Any) -> float:
 def _side(what, value):
   """An update of a case with another value."""
   case = _CASE._replace(**{what: value})
-  run, _ = train_step.ours(case)
-  once = functools.partial(run, train_step.batch(case))
-  return timing.Side(f'{what} {value}', once, case.batch)
+  updates = timing.in_a_turn()
+  run, _ = train_step.ours(case, updates=updates)
+  turn = functools.partial(run, train_step.batch(case))
+  return timing.Side(f'{what} {value}', turn, updates * case.batch)

@@ -39,12 +39,15 @@ def cases(
   network, difference = torch_patches.network(state.gen.params)
   if difference > _TOLERANCE:
     raise RuntimeError(f'the peer differs by {difference:.1e}.')
-  peers = {
-    name: torch_patches.training(
-      copy.deepcopy(network), pool, compiled=compiled
-    )
-    for name, compiled in (('torch', False), ('torch compiled', True))
-  }
+  peers, failed = torch_steps.that_work(
+    {
+      name: torch_patches.training(
+        copy.deepcopy(network), pool, compiled=options.get('compiled')
+      )
+      for name, options in torch_steps.variants().items()
+      if name != 'torch channels-last'  # There are none.
+    }
+  )
   operations = torch_steps.operations(peers['torch'])
   work = UPDATES * BATCH
   sides = [timing.Side('inpaintax', run, work, operations)]
@@ -57,6 +60,7 @@ def cases(
     'case': name,
     'unit': 'patches',
     'rows': timing.rows(sides, seconds, ours='inpaintax'),
+    **failed,
     'forward_difference': difference,
   }
 

@@ -4,9 +4,11 @@ The sides take turns, A B A B, so that what else runs on a shared machine slows
 all of them; ratios are taken within a turn.
 """
 
+import functools
 import multiprocessing
 import pathlib
 import statistics
+import sys
 import time
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
@@ -14,6 +16,10 @@ from typing import Any, NamedTuple
 # Of the square matrices whose product is the ceiling, and the floats copied.
 _PRODUCT = 2048
 _COPY = 2**26
+# On an accelerator: longer sides and copies, and more of what is measured in a
+# turn, lest its start be what is measured.
+_LONGER = 4
+_MORE = 20
 
 
 class Side(NamedTuple):
@@ -59,27 +65,47 @@ def interleaved(
   return found
 
 
+def on_cpu() -> bool:
+  """Whether JAX computes on a CPU."""
+  import jax
+
+  return jax.default_backend() == 'cpu'
+
+
+def in_a_turn() -> int:
+  """How often a side does its work in a turn, waiting for the last alone."""
+  return 1 if on_cpu() else _MORE
+
+
 def ceilings() -> list[Side]:
   """What the device can do: products of large matrices, a large copy.
 
   Returns:
-    Sides: `float32 product` and `bfloat16 product` with their operations, and
-    `copy`, whose work is the bytes read and written.
+    Sides: `float32 product`, as JAX makes it of its own (on a GPU in TF32), and
+    `bfloat16 product` with their operations, and `copy`, whose work is the
+    bytes read and written.
   """
   import jax
   import jax.numpy as jnp
 
-  n = _PRODUCT
+  longer = 1 if on_cpu() else _LONGER
+  n, count, times = longer * _PRODUCT, longer * _COPY, in_a_turn()
+
+  def repeated(work, x):
+    for _ in range(times):
+      y = work(x)
+    y.block_until_ready()
+
   sides = []
   product = jax.jit(lambda a: a @ a)
   for dtype in (jnp.float32, jnp.bfloat16):
     a = jax.random.normal(jax.random.key(0), (n, n), dtype)
-    run = lambda a=a: product(a).block_until_ready()
-    sides.append(Side(f'{jnp.dtype(dtype).name} product', run, 1, 2 * n**3))
-  long = jnp.zeros(_COPY, jnp.float32)
+    run = functools.partial(repeated, product, a)
+    name = f'{jnp.dtype(dtype).name} product'
+    sides.append(Side(name, run, times, times * 2 * n**3))
   add = jax.jit(lambda x: x + 1)
-  copy = lambda: add(long).block_until_ready()
-  return [*sides, Side('copy', copy, 8 * _COPY)]
+  copy = functools.partial(repeated, add, jnp.zeros(count, jnp.float32))
+  return [*sides, Side('copy', copy, times * 8 * count)]
 
 
 def rows(
@@ -97,7 +123,10 @@ def rows(
     with its quartiles: above 1, ours is faster.
   """
   found = []
-  top = _gflops(sides, seconds, 'float32 product')
+  tops = {
+    f'of_{dtype}_product': _gflops(sides, seconds, f'{dtype} product')
+    for dtype in ('float32', 'bfloat16')
+  }
   for side in sides:
     taken = seconds[side.name]
     median = statistics.median(taken)
@@ -109,8 +138,9 @@ def rows(
     }
     if side.operations is not None:
       row['gflops_per_s'] = side.operations / median / 1e9
-      if top:
-        row['of_float32_product'] = row['gflops_per_s'] / top
+      row |= {
+        name: row['gflops_per_s'] / top for name, top in tops.items() if top
+      }
     ratios = [a / b for a, b in zip(taken, seconds[ours], strict=True)]
     row['times_ours'] = statistics.median(ratios)
     if len(ratios) > 1:
@@ -135,7 +165,8 @@ def peak_memory(work: Callable[..., None], *args: Any) -> float:
     *args: its arguments, which can be pickled.
 
   Returns:
-    MiB of the whole process, as Linux counts it.
+    MiB: of the whole process, as Linux counts it; on a GPU, of the arrays
+    there, as JAX or PyTorch does.
 
   Raises:
     RuntimeError: it failed.
@@ -155,7 +186,20 @@ def peak_memory(work: Callable[..., None], *args: Any) -> float:
 
 def _report_peak(send, work, args):
   work(*args)
+  send.send((_peak_on_device() or _peak_of_process()) / 2**20)
+
+
+def _peak_of_process():
   # Not of getrusage: on Linux a child begins with its parent's maximum.
   status = pathlib.Path('/proc/self/status').read_text()
   (line,) = (x for x in status.splitlines() if x.startswith('VmHWM'))
-  send.send(int(line.split()[1]) / 1024)
+  return int(line.split()[1]) * 1024
+
+
+def _peak_on_device():
+  """Bytes of a GPU that the work has used; 0 if there is none."""
+  torch, jax = (sys.modules.get(name) for name in ('torch', 'jax'))
+  if torch and torch.cuda.is_available():
+    return torch.cuda.max_memory_allocated()
+  stats = jax.local_devices()[0].memory_stats() if jax else None
+  return (stats or {}).get('peak_bytes_in_use', 0)

@@ -40,9 +40,10 @@ def network(params: Any) -> tuple[Any, float]:
   shape = (64, SIDE**2)
   code = np.random.default_rng(1).normal(size=shape).astype(np.float32)
   model = StackedAutoencoder(SIDE, HIDDEN)
-  wanted = jax.jit(
-    lambda code: model.apply({'params': params}, code, method='denoise')
-  )(code)
+  with jax.default_matmul_precision('float32'):  # A GPU has TF32.
+    wanted = jax.jit(
+      lambda code: model.apply({'params': params}, code, method='denoise')
+    )(code)
   with torch.no_grad():
     found = peer(torch.from_numpy(code)).numpy()
   return peer, float(np.abs(found - np.asarray(wanted)).max())
@@ -58,13 +59,15 @@ def _ways() -> torch.Tensor:
   return torch.from_numpy(np.stack(found))
 
 
-def training(network: Any, pool: Any, *, compiled: bool) -> Callable[[], Any]:
-  """Makes what moves the stack.
+def training(
+  network: Any, pool: Any, *, compiled: str | None
+) -> Callable[[], Any]:
+  """Makes what moves the stack; on a GPU, in TF32 as ours does.
 
   Args:
     network: of `network`; moved.
     pool: photographs, a `data.pool.Pool`.
-    compiled: whether `torch.compile` may have the network and its loss.
+    compiled: mode of `torch.compile` for the network and its loss, or None.
 
   Returns:
     Makes `UPDATES` updates and waits for them.
@@ -98,7 +101,8 @@ def training(network: Any, pool: Any, *, compiled: bool) -> Callable[[], Any]:
     rec = 0.5 * (network(noisy) - clean).square().sum(1).mean()
     return rec + 0.5e-6 * sum(weight.square().sum() for weight in weights)
 
-  loss_of = torch.compile(loss_of) if compiled else loss_of
+  if compiled:
+    loss_of = torch.compile(loss_of, mode=compiled)
 
   def run():
     for _ in range(UPDATES):

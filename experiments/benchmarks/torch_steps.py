@@ -11,12 +11,6 @@ from torch.utils.flop_counter import FlopCounterMode
 from experiments.benchmarks import torch_networks, torch_weights
 from experiments.benchmarks.train_step import BETAS, Case
 
-# Options of `update`: the best of them counts.
-VARIANTS: dict[str, dict[str, bool]] = {
-  'torch': {},
-  'torch channels-last': {'channels_last': True},
-  'torch compiled': {'channels_last': True, 'compiled': True},
-}
 _PEERS = {
   'context_generator': (
     torch_networks.PathakGenerator,
@@ -38,8 +32,47 @@ _PEERS = {
 
 
 def device() -> torch.device:
-  """The accelerator that PyTorch sees, else the CPU."""
-  return torch.device('cuda' if torch.cuda.is_available() else 'cpu')
+  """The GPU that PyTorch sees, set for speed, else the CPU."""
+  if not torch.cuda.is_available():
+    return torch.device('cpu')
+  torch.backends.cudnn.benchmark = True
+  torch.set_float32_matmul_precision('high')  # TF32, as JAX has it.
+  return torch.device('cuda')
+
+
+def variants() -> dict[str, dict[str, Any]]:
+  """Options of `update`, by side: the best of them counts."""
+  found: dict[str, dict[str, Any]] = {
+    'torch': {},
+    'torch channels-last': {'channels_last': True},
+    'torch compiled': {'channels_last': True, 'compiled': 'default'},
+  }
+  if device().type != 'cpu':
+    # With CUDA graphs, where many small kernels' starts are the limit.
+    graphs = {'channels_last': True, 'compiled': 'reduce-overhead'}
+    found['torch compiled, graphs'] = graphs
+  return found
+
+
+def that_work(
+  sides: dict[str, Callable[[], Any]],
+) -> tuple[dict[str, Callable[[], Any]], dict[str, Any]]:
+  """Tries each once: what PyTorch compiles for a GPU does not always run.
+
+  Args:
+    sides: by name.
+
+  Returns:
+    (those that ran; `{'failed': {name: what PyTorch said}}`, or nothing).
+  """
+  failed = {}
+  for name, run in sides.items():
+    try:
+      run()
+    except RuntimeError as error:
+      failed[name] = str(error)[:500]
+  working = {name: run for name, run in sides.items() if name not in failed}
+  return working, {'failed': failed} if failed else {}
 
 
 def networks(case: Case) -> list[Any]:
@@ -85,7 +118,8 @@ def with_our_weights(case: Case, networks: list[Any], state: Any) -> float:
       variables, images, train=True, mutable=['batch_stats']
     )
     variables = {'params': params, 'batch_stats': player.stats}
-    wanted, _ = jax.jit(forward)(variables, images)
+    with jax.default_matmul_precision('float32'):  # A GPU has TF32.
+      wanted, _ = jax.jit(forward)(variables, images)
     _PEERS[name][1](peer, params, player.stats)
     # Theirs would turn its singular vectors once more.
     peer.train(name != 'spectral_discriminator')
@@ -116,21 +150,23 @@ def update(
   networks: list[Any],
   *,
   channels_last: bool = False,
-  compiled: bool = False,
+  compiled: str | None = None,
+  updates: int = 1,
 ) -> Callable[[], Any]:
   """Makes what moves D, then G.
 
-  On an accelerator, in bfloat16 where PyTorch's autocast uses it.
+  On a GPU, in bfloat16 where PyTorch's autocast uses it.
 
   Args:
     case: the setting.
     batch: uint8 `[B, H, W, 3]`, on the host.
     networks: generator and discriminator; moved.
     channels_last: whether maps lie in memory as ours do.
-    compiled: whether `torch.compile` may have them.
+    compiled: mode of `torch.compile`; None: as they are.
+    updates: in a call.
 
   Returns:
-    Makes one update and waits for it.
+    Makes the updates and waits for the last.
   """
   place = device()
   layout = torch.channels_last if channels_last else torch.contiguous_format
@@ -141,22 +177,29 @@ def update(
   ]
   players: Any = (gen, disc)
   if compiled:
-    players = tuple(torch.compile(net) for net in players)
+    players = tuple(torch.compile(net, mode=compiled) for net in players)
   half, overlap = case.size // 2, case.overlap
   edge = half // 2
   block = (..., slice(edge, -edge), slice(edge, -edge))
   mask = torch.zeros(1, 1, half, half, device=place)
   mask[..., overlap : half - overlap, overlap : half - overlap] = 1
+  source = torch.from_numpy(batch)
+  if place.type != 'cpu':
+    source = source.pin_memory()
 
-  def run():
-    given = torch.from_numpy(batch).to(place).permute(0, 3, 1, 2)
+  def once():
+    given = source.to(place, non_blocking=True).permute(0, 3, 1, 2)
     images = given.float().div(127.5).sub(1).contiguous(memory_format=layout)
     observed = images.clone()
     observed[block] *= 1 - mask
     with torch.autocast(place.type, torch.bfloat16, place.type != 'cpu'):
-      loss = _alternate(
+      return _alternate(
         case, players, optimisers, observed, images[block], mask
       )
+
+  def run():
+    for _ in range(updates):
+      loss = once()
     float(loss.detach())  # Waits.
 
   return run

@@ -1,6 +1,7 @@
 """One alternating update of generator and discriminator, ours and PyTorch's."""
 
 import copy
+import functools
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
@@ -73,33 +74,48 @@ def cases(
 def _measured(case, rounds):
   from experiments.benchmarks import torch_steps
 
-  images = batch(case)
-  run, state = ours(case)
-  step = lambda: run(images)
+  images, updates = batch(case), timing.in_a_turn()
   networks = torch_steps.networks(case)
+  found = {}
+  for name, dtype in _dtypes().items():
+    run, state = ours(case, dtype=dtype, updates=updates)
+    found[name] = functools.partial(run, images)
   difference = torch_steps.with_our_weights(case, networks, state)
   if difference > _TOLERANCE:
     raise RuntimeError(f'{case.name}: the peer differs by {difference:.1e}.')
-  peers = {
-    name: torch_steps.update(case, images, copy.deepcopy(networks), **options)
-    for name, options in torch_steps.VARIANTS.items()
-  }
-  operations = torch_steps.operations(peers['torch'])
-  sides = [timing.Side('inpaintax', step, case.batch, operations)]
-  sides += [
-    timing.Side(name, run, case.batch, operations)
-    for name, run in peers.items()
+  operations = torch_steps.operations(
+    torch_steps.update(case, images, copy.deepcopy(networks))
+  )
+  peers, failed = torch_steps.that_work(
+    {
+      name: torch_steps.update(
+        case, images, copy.deepcopy(networks), updates=updates, **options
+      )
+      for name, options in torch_steps.variants().items()
+    }
+  )
+  sides = [
+    timing.Side(name, run, updates * case.batch, updates * operations)
+    for name, run in (found | peers).items()
   ]
   sides += timing.ceilings()
   seconds = timing.interleaved(sides, rounds=rounds)
   return {
     'rows': timing.rows(sides, seconds, ours='inpaintax'),
+    **failed,
     'forward_difference': difference,
     'peak_memory_mib': {
       'inpaintax': timing.peak_memory(_run_ours, case),
       'torch': timing.peak_memory(_run_peer, case),
     },
   }
+
+
+def _dtypes():
+  """What we compute in, by side: beside PyTorch's autocast, bfloat16 too."""
+  if timing.on_cpu():
+    return {'inpaintax': 'float32'}
+  return {'inpaintax': 'bfloat16', 'inpaintax in float32': 'float32'}
 
 
 def batch(case: Case) -> Any:
@@ -117,43 +133,51 @@ def batch(case: Case) -> Any:
   return np.random.default_rng(0).integers(0, 256, shape, np.uint8)
 
 
-def ours(case: Case) -> tuple[Callable[[Any], None], Any]:
+def ours(
+  case: Case, *, dtype: str = 'float32', updates: int = 1
+) -> tuple[Callable[[Any], None], Any]:
   """Our update, compiled.
 
   Args:
     case: the setting.
+    dtype: of the computation.
+    updates: in a call.
 
   Returns:
-    (makes one update, with uint8 `[B, H, W, 3]`, and waits for it; a copy of
-    the state before the first).
+    (makes the updates, with uint8 `[B, H, W, 3]`, and waits for the last; a
+    copy of the state before the first).
   """
   import jax
 
-  compiled, state = compiled_step(case)
+  compiled, state = compiled_step(case, dtype=dtype)
   held = [compiled.place_state(state)]
 
   def run(images):
-    held[0], _ = compiled.step(held[0], compiled.place(images))
+    for _ in range(updates):
+      held[0], _ = compiled.step(held[0], compiled.place(images))
     jax.block_until_ready(held[0])
 
   return run, state
 
 
 def compiled_step(
-  case: Case, *, axis_name: str | None = None, devices: int | None = None
+  case: Case,
+  *,
+  dtype: str = 'float32',
+  axis_name: str | None = None,
+  devices: int | None = None,
 ) -> tuple[Any, Any]:
   """Our update and a state for it.
 
   Args:
     case: the setting.
+    dtype: of the computation.
     axis_name: as for `steps.compile.compile_step`.
     devices: likewise.
 
   Returns:
     (an `inpaintax.steps.compile.Compiled`, the state, on the host).
   """
-  import functools
-
   import jax
   import jax.numpy as jnp
   import optax
@@ -168,7 +192,9 @@ def compiled_step(
 
   options = {} if case.part == 0.5 else {'part': case.part}
   gen, disc = (
-    models.build({'name': name, 'options': given}, axis_name=axis_name)
+    models.build(
+      {'name': name, 'options': given}, axis_name=axis_name, dtype=dtype
+    )
     for name, given in ((case.generator, options), (case.discriminator, {}))
   )
   gen_tx, disc_tx = (optax.adam(rate, b1=BETAS[0]) for rate in case.rates)
@@ -202,7 +228,7 @@ def compiled_step(
 
 
 def _run_ours(case):
-  run, _ = ours(case)
+  run, _ = ours(case, dtype=_dtypes()['inpaintax'])
   run(batch(case))
 
 
