@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
-from inpaintax.models import blocks, resampling
+from inpaintax.models import blocks, convolution, resampling
 
 _INIT = nn.initializers.he_normal()
 
@@ -98,10 +98,10 @@ def _conv(
   stride: int = 1,
   dilation: int = 1,
   use_bias: bool = False,
-) -> nn.Conv:
+) -> convolution.Conv:
   """Padded as in Torch: symmetric at stride 2 too."""
   edge = dilation * (side // 2)
-  return nn.Conv(
+  return convolution.Conv(
     width,
     (side, side),
     stride,

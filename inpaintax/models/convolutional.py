@@ -15,7 +15,7 @@ import jax
 from flax import linen as nn
 from jax import numpy as jnp
 
-from inpaintax.models import ssda
+from inpaintax.models import convolution, ssda
 from inpaintax.models.pull_push import pull_push
 
 _INIT = nn.initializers.he_uniform()
@@ -248,14 +248,14 @@ def _conv(
   kernel: int = 3,
   stride: int = 1,
   init: nn.initializers.Initializer = _INIT,
-) -> nn.Conv:
+) -> convolution.Conv:
   """A convolution that keeps `ceil(side / stride)` places."""
-  return nn.Conv(
+  return convolution.Conv(
     width, (kernel, kernel), (stride, stride), kernel_init=init, dtype=dtype
   )
 
 
-def _small(width: int, dtype: jax.typing.DTypeLike) -> nn.Conv:
+def _small(width: int, dtype: jax.typing.DTypeLike) -> convolution.Conv:
   """One that says little at first: a gate that is shut for all never opens."""
   init = nn.initializers.variance_scaling(0.05, 'fan_avg', 'uniform')
   return _conv(width, dtype=dtype, init=init)

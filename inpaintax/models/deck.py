@@ -20,7 +20,7 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
-from inpaintax.models import blocks
+from inpaintax.models import blocks, convolution
 
 _INIT = nn.initializers.glorot_uniform()  # Keras' default.
 
@@ -36,7 +36,7 @@ class _ConvActNorm(nn.Module):
 
   @nn.compact
   def __call__(self, x: jax.Array, *, train: bool) -> jax.Array:
-    x = nn.Conv(
+    x = convolution.Conv(
       self.width,
       (3, 3),
       self.stride,
@@ -80,16 +80,16 @@ class DeckGenerator(nn.Module):
     x = observed.astype(self.dtype)
     for i, width in enumerate((64, 64, 128, 256, 512)):
       x = layer(width, 2, 0.2, name=f'down{i}')(x, train=train)
-    x = nn.Conv(
+    x = convolution.Conv(
       512, (1, 1), 2, kernel_init=_INIT, dtype=self.dtype, name='code'
     )(x)
     x = nn.leaky_relu(x, 0.2)
     for i, width in enumerate((128, 64, 64, 32)):
       x = x.repeat(2, axis=1).repeat(2, axis=2)  # Keras' UpSampling2D.
       x = layer(width, 1, 0.0, name=f'up{i}')(x, train=train)
-    x = nn.Conv(3, (3, 3), kernel_init=_INIT, dtype=self.dtype, name='output')(
-      x
-    )
+    x = convolution.Conv(
+      3, (3, 3), kernel_init=_INIT, dtype=self.dtype, name='output'
+    )(x)
     return jnp.tanh(x.astype(jnp.float32))
 
 

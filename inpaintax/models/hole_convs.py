@@ -9,7 +9,7 @@ import jax
 from flax import linen as nn
 from jax import numpy as jnp
 
-from inpaintax.models import blocks
+from inpaintax.models import blocks, convolution
 
 _INIT = nn.initializers.he_normal()
 
@@ -61,7 +61,7 @@ class PartialConv(nn.Module):
     scale = jnp.where(some > 0, all_ / jnp.where(some > 0, some, 1), 0)
     # Not a product alone: what is missing may be no number.
     x = jnp.where(known > 0, x.astype(self.dtype) * known, 0)
-    y = scale * nn.Conv(
+    y = scale * convolution.Conv(
       self.features,
       window,
       self.stride,
@@ -102,7 +102,7 @@ class GatedConv(nn.Module):
 
   @nn.compact
   def __call__(self, x: jax.Array) -> jax.Array:
-    both = nn.Conv(
+    both = convolution.Conv(
       2 * self.features,
       (self.kernel, self.kernel),
       self.stride,

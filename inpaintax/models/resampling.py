@@ -7,12 +7,7 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
-from inpaintax.models import blocks
-
-# Of `DownConv`: channels of an image, whose gradient nobody needs; and features
-# up to which XLA's convolution keeps one core of a CPU busy alone.
-_IMAGE = 3
-_FEW = 64
+from inpaintax.models import blocks, convolution
 
 
 class DownConv(nn.Module):
@@ -41,32 +36,7 @@ class DownConv(nn.Module):
     shape = (4, 4, x.shape[-1], self.features)
     kernel = self.param('kernel', self.kernel_init, shape).astype(self.dtype)
     x = x.astype(self.dtype)
-    few = _IMAGE < shape[2] and self.features <= _FEW
-    if few and jax.default_backend() == 'cpu':
-      return _by_cells(x, kernel)
-    return jax.lax.conv_general_dilated(
-      x,
-      kernel,
-      (2, 2),
-      ((1, 1), (1, 1)),
-      dimension_numbers=('NHWC', 'HWIO', 'NHWC'),
-    )
-
-
-def _by_cells(x: jax.Array, kernel: jax.Array) -> jax.Array:
-  """What `DownConv` gives, with one product."""
-  b, h, w, c = x.shape
-  f = kernel.shape[-1]
-  # Cells begin in the padding: output n has the taps 0, 1 of cell n and the
-  # taps 2, 3 of cell n + 1, in both directions.
-  h, w = h // 2 + 1, w // 2 + 1
-  x = jnp.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)))
-  x = x.reshape(b, h, 2, w, 2, c).transpose(0, 1, 3, 2, 4, 5)
-  kernel = kernel.reshape(2, 2, 2, 2, c, f).transpose(1, 3, 4, 0, 2, 5)
-  y = x.reshape(-1, 4 * c) @ kernel.reshape(4 * c, 4 * f)
-  y = y.reshape(b, h, w, 2, 2, f)
-  rows = y[:, :-1, :, 0] + y[:, 1:, :, 1]
-  return rows[:, :, :-1, 0] + rows[:, :, 1:, 1]
+    return convolution.convolve(x, kernel, (2, 2), ((1, 1), (1, 1)))
 
 
 class WideDownConv(nn.Module):
@@ -104,13 +74,8 @@ class WideDownConv(nn.Module):
       kernel = jnp.pad(kernel, ((0, 1), (0, 1), (0, 0), (0, 0)))
       kernel = kernel.reshape(3, 2, 3, 2, c, -1).transpose(0, 2, 1, 3, 4, 5)
       kernel, stride, edge = kernel.reshape(3, 3, 4 * c, -1), 1, 1
-    y = jax.lax.conv_general_dilated(
-      x,
-      kernel,
-      (stride, stride),
-      ((edge, edge), (edge, edge)),
-      dimension_numbers=('NHWC', 'HWIO', 'NHWC'),
-    )
+    pads = ((edge, edge), (edge, edge))
+    y = convolution.convolve(x, kernel, (stride, stride), pads)
     if not self.use_bias:
       return y
     zeros = nn.initializers.zeros

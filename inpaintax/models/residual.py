@@ -21,7 +21,7 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
-from inpaintax.models import blocks, resampling
+from inpaintax.models import blocks, convolution, resampling
 
 _INIT = nn.initializers.he_normal()
 _PAD = ((1, 1), (1, 1))  # Of 4x4 convolutions: symmetric, as in Torch.
@@ -58,7 +58,7 @@ class _Residual(nn.Module):
       ((_INIT, self.dilation), (small, 1)), start=1
     ):
       y = norm(name=f'norm{i}')(y)
-      y = nn.Conv(
+      y = convolution.Conv(
         x.shape[-1],
         (3, 3),
         kernel_dilation=dilation,
@@ -152,7 +152,7 @@ class ResidualGenerator(nn.Module):
       noise = _noise(seeds, i, x.shape[1:3]).astype(self.dtype)
       x = jnp.concatenate([x, self._central(maps[i]), noise], axis=-1)
       width = self.widths[i - 1] if i else _FINEST
-      x = nn.Conv(
+      x = convolution.Conv(
         width,
         (3, 3),
         use_bias=False,
@@ -164,7 +164,7 @@ class ResidualGenerator(nn.Module):
       for j in range(self.decoder_blocks):
         name = f'up{i}_residual{j}'
         x = _Residual(1, self.axis_name, self.dtype, name=name)(x, train=train)
-    x = nn.Conv(
+    x = convolution.Conv(
       self.channels,
       (3, 3),
       kernel_init=nn.initializers.normal(0.02),
@@ -266,7 +266,7 @@ class SpectralDiscriminator(nn.Module):
     x = block.astype(self.dtype)
     for i, width in enumerate(self.widths):
       side, stride = (4, 2) if i else (3, 1)
-      conv = nn.Conv(
+      conv = convolution.Conv(
         width,
         (side, side),
         stride,

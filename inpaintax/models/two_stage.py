@@ -13,7 +13,13 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
-from inpaintax.models import attention, blocks, hole_convs, resampling
+from inpaintax.models import (
+  attention,
+  blocks,
+  convolution,
+  hole_convs,
+  resampling,
+)
 
 _RATE = 4  # Of the sides to the smallest map's.
 
@@ -100,7 +106,9 @@ class TwoStageGenerator(nn.Module):
       x = x.repeat(2, axis=1).repeat(2, axis=2)
       for j, width in enumerate(widths, i):
         x = self._conv(width, f'{stage}_out{j}')(x)
-    x = nn.Conv(self.channels, (3, 3), dtype=self.dtype, name=f'{stage}_out')(x)
+    x = convolution.Conv(
+      self.channels, (3, 3), dtype=self.dtype, name=f'{stage}_out'
+    )(x)
     return jnp.tanh(x.astype(jnp.float32))
 
 

@@ -1,0 +1,238 @@
+"""Convolutions whose gradients are fast on a CPU.
+
+The gradient of a kernel sums over all positions of all images. XLA makes it as
+a convolution with a window as large as the map, of which it keeps one core busy
+where channels are few. As one product of matrices it is two to six times faster
+(docs/performance.md).
+"""
+
+import itertools
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from flax import linen as nn
+from jax import lax
+
+_LAYOUT = ('NHWC', 'HWIO', 'NHWC')
+# Terms of the sum to each number of its result's shorter side, from which the
+# product is faster; and most numbers in a matrix made for it.
+_ENOUGH = 2
+_MOST = 2**25
+# Kernel, strides, padding and dilation of a convolution that halves the sides.
+_HALVING = ((4, 4), (2, 2), ((1, 1), (1, 1)), (1, 1))
+# Channels of an image, whose gradient nobody needs; and features up to which
+# XLA's convolution keeps one core busy alone.
+_IMAGE = 3
+_FEW = 64
+
+_Pair = tuple[int, int]
+_Pads = Sequence[_Pair]
+
+
+def convolve(
+  x: jax.Array,
+  kernel: jax.Array,
+  strides: Sequence[int] = (1, 1),
+  padding: str | _Pads = 'SAME',
+  *,
+  rhs_dilation: Sequence[int] = (1, 1),
+  **options: Any,
+) -> jax.Array:
+  """The values of `lax.conv_general_dilated`, channels last.
+
+  On a CPU, reverse-mode derivatives of any order can be taken and forward-mode
+  ones of gradients, but not forward-mode ones of the convolution itself.
+
+  Args:
+    x: float `[B, H, W, C]`.
+    kernel: float `[h, w, C, F]`.
+    strides: rows, columns.
+    padding: as for `lax`.
+    rhs_dilation: of the kernel.
+    **options: others that `nn.Conv` gives to `lax`.
+
+  Returns:
+    float `[B, H', W', F]`.
+  """
+  if jax.default_backend() != 'cpu' or not _plain(**options):
+    options.setdefault('dimension_numbers', _LAYOUT)
+    return lax.conv_general_dilated(
+      x, kernel, strides, padding, rhs_dilation=rhs_dilation, **options
+    )
+  strides, dilation = tuple(strides), tuple(rhs_dilation)
+  if isinstance(padding, str):
+    sides = [
+      (n - 1) * d + 1 for n, d in zip(kernel.shape[:2], dilation, strict=True)
+    ]
+    padding = lax.padtype_to_pads(x.shape[1:3], sides, strides, padding)
+  pads = tuple((int(before), int(after)) for before, after in padding)
+  halving = (kernel.shape[:2], strides, pads, dilation) == _HALVING
+  few = _IMAGE < kernel.shape[2] and kernel.shape[3] <= _FEW
+  if halving and few and x.shape[1] % 2 == x.shape[2] % 2 == 0:
+    return _by_cells(x, kernel)
+  return _fast(x, kernel, strides, pads, dilation)
+
+
+class Conv(nn.Conv):
+  """`nn.Conv` that is computed by `convolve`."""
+
+  conv_general_dilated: Any = convolve
+
+
+def _plain(
+  lhs_dilation: Sequence[int] = (1, 1),
+  dimension_numbers: Any = None,
+  feature_group_count: int = 1,
+  precision: Any = None,
+) -> bool:
+  """Whether options, but for the layout, are those of `lax`."""
+  del dimension_numbers
+  return (
+    tuple(lhs_dilation) == (1, 1)
+    and feature_group_count == 1
+    and precision is None
+  )
+
+
+def _by_cells(x: jax.Array, kernel: jax.Array) -> jax.Array:
+  """A convolution that halves the sides, with one product.
+
+  It gives each cell of 2x2 pixels its share of the 2x2 outputs around it, and
+  these are then added.
+  """
+  b, h, w, c = x.shape
+  f = kernel.shape[-1]
+  # Cells begin in the padding: output n has the taps 0, 1 of cell n and the
+  # taps 2, 3 of cell n + 1, in both directions.
+  h, w = h // 2 + 1, w // 2 + 1
+  x = jnp.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)))
+  x = x.reshape(b, h, 2, w, 2, c).transpose(0, 1, 3, 2, 4, 5)
+  kernel = kernel.reshape(2, 2, 2, 2, c, f).transpose(1, 3, 4, 0, 2, 5)
+  y = x.reshape(-1, 4 * c) @ kernel.reshape(4 * c, 4 * f)
+  y = y.reshape(b, h, w, 2, 2, f)
+  rows = y[:, :-1, :, 0] + y[:, 1:, :, 1]
+  return rows[:, :, :-1, 0] + rows[:, :, 1:, 1]
+
+
+def _by_xla(
+  x: jax.Array, kernel: jax.Array, strides: _Pair, pads: _Pads, dilation: _Pair
+) -> jax.Array:
+  return lax.conv_general_dilated(
+    x,
+    kernel,
+    strides,
+    pads,
+    rhs_dilation=dilation,
+    dimension_numbers=_LAYOUT,
+  )
+
+
+_fast = jax.custom_vjp(_by_xla, nondiff_argnums=(2, 3, 4))
+
+
+def _forward(
+  x: jax.Array, kernel: jax.Array, *how: Any
+) -> tuple[jax.Array, tuple[jax.Array, jax.Array]]:
+  return _by_xla(x, kernel, *how), (x, kernel)
+
+
+def _backward(
+  strides: _Pair,
+  pads: _Pads,
+  dilation: _Pair,
+  given: tuple[jax.Array, jax.Array],
+  grad: jax.Array,
+) -> tuple[jax.Array, jax.Array]:
+  x, kernel = given
+  h, w, c, f = kernel.shape
+  count, width = grad.size // f, h * w * min(c, f)
+  product = count >= _ENOUGH * width and count * width <= _MOST
+  if product and strides == (1, 1) and f <= c:
+    return _from_outputs(x, kernel, grad, pads, dilation)
+  product = product and count * h * w * c <= _MOST
+  how = (strides, pads, dilation)
+  of_x = jax.linear_transpose(lambda x: _by_xla(x, kernel, *how), x)
+  if product:
+    return *of_x(grad), _from_inputs(x, kernel, grad, *how)
+  of_kernel = jax.linear_transpose(lambda k: _by_xla(x, k, *how), kernel)
+  return *of_x(grad), *of_kernel(grad)
+
+
+_fast.defvjp(_forward, _backward)
+
+
+def _from_inputs(
+  x: jax.Array,
+  kernel: jax.Array,
+  grad: jax.Array,
+  strides: _Pair,
+  pads: _Pads,
+  dilation: _Pair,
+) -> jax.Array:
+  """A kernel's gradient, from the pixels that each output sees."""
+  size = grad.shape[1:3]
+  seen = _taps(x, kernel.shape[:2], strides, pads, dilation, size)
+  found = _product(_columns(seen), grad.reshape(-1, grad.shape[-1]))
+  return found.reshape(kernel.shape).astype(kernel.dtype)
+
+
+def _from_outputs(
+  x: jax.Array,
+  kernel: jax.Array,
+  grad: jax.Array,
+  pads: _Pads,
+  dilation: _Pair,
+) -> tuple[jax.Array, jax.Array]:
+  """Both gradients at stride 1, from the outputs that see each pixel."""
+  h, w, c, f = kernel.shape
+  reach = [(n - 1) * d for n, d in zip((h, w), dilation, strict=True)]
+  pads = [
+    (r - before, r - after)
+    for r, (before, after) in zip(reach, pads, strict=True)
+  ]
+  taps = _taps(grad, (h, w), (1, 1), pads, dilation, x.shape[1:3])
+  columns = _columns(taps[::-1])
+  of_x = columns @ kernel.transpose(0, 1, 3, 2).reshape(-1, c)
+  of_kernel = _product(x.reshape(-1, c), columns).reshape(c, h, w, f)
+  of_kernel = of_kernel.transpose(1, 2, 0, 3).astype(kernel.dtype)
+  return of_x.reshape(x.shape), of_kernel
+
+
+def _taps(
+  x: jax.Array,
+  sides: Sequence[int],
+  strides: _Pair,
+  pads: _Pads,
+  dilation: _Pair,
+  size: Sequence[int],
+) -> list[jax.Array]:
+  """For each number of a kernel, the map that it is multiplied with."""
+  edges = [(0, 0, 0), *((*pad, 0) for pad in pads), (0, 0, 0)]
+  x = lax.pad(x, jnp.zeros((), x.dtype), edges)
+  starts = [range(0, n * d, d) for n, d in zip(sides, dilation, strict=True)]
+  spans = [(n - 1) * s + 1 for n, s in zip(size, strides, strict=True)]
+  return [
+    lax.slice(
+      x,
+      (0, i, j, 0),
+      (len(x), i + spans[0], j + spans[1], x.shape[-1]),
+      (1, *strides, 1),
+    )
+    for i, j in itertools.product(*starts)
+  ]
+
+
+def _columns(taps: Sequence[jax.Array]) -> jax.Array:
+  """A row for each position, with all its numbers."""
+  return jnp.concatenate(taps, axis=-1).reshape(
+    -1, len(taps) * taps[0].shape[-1]
+  )
+
+
+def _product(a: jax.Array, b: jax.Array) -> jax.Array:
+  """`a^T b` of long matrices, float32; the narrower one first is faster."""
+  if a.shape[1] > b.shape[1]:
+    return _product(b, a).T
+  return jnp.matmul(a.T, b, preferred_element_type=jnp.float32)
