@@ -28,11 +28,11 @@ _DEBUG = flags.DEFINE_bool('debug', False, 'Show the traceback of an error.')
 # replays the program must not give them.
 meaningless: set[str] = set()
 # Numbers of glibc's malloc.h: no blocks of their own from the kernel, for which
-# there must be one heap alone; and nothing back before 2 GiB lie idle.
+# there must be one heap alone; and nothing back.
 _MALLOC_OPTIONS = (
   (-8, 1),  # M_ARENA_MAX
   (-4, 0),  # M_MMAP_MAX
-  (-1, 2**31 - 1),  # M_TRIM_THRESHOLD
+  (-1, -1),  # M_TRIM_THRESHOLD: never.
 )
 
 

@@ -47,13 +47,14 @@ def interleaved(
   Args:
     sides: to run.
     rounds: turns that count.
-    warmups: runs of each side before them.
+    warmups: turns before them: also for memory, which sides leave to each
+      other in pieces, until there is enough of every size.
 
   Returns:
     Seconds of each turn, by name.
   """
-  for side in sides:
-    for _ in range(warmups):
+  for _ in range(warmups):
+    for side in sides:
       side.run()
   found: dict[str, list[float]] = {side.name: [] for side in sides}
   for _ in range(rounds):

@@ -99,7 +99,7 @@ def _measured(case, rounds):
     for name, run in (found | peers).items()
   ]
   sides += timing.ceilings()
-  seconds = timing.interleaved(sides, rounds=rounds)
+  seconds = timing.interleaved(sides, rounds=rounds, warmups=6)
   return {
     'rows': timing.rows(sides, seconds, ours='inpaintax'),
     **failed,

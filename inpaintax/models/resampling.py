@@ -14,10 +14,8 @@ class DownConv(nn.Module):
   """4x4 convolution of stride 2: half the height and width.
 
   The values and the parameter shape of `nn.Conv(features, (4, 4), 2,
-  padding=((1, 1), (1, 1)), use_bias=False)`. With few features a CPU computes
-  it as one matrix product that gives each cell of 2x2 pixels its share of the
-  2x2 outputs around it, which are then added: XLA's own has one core at work,
-  and a slow gradient (docs/performance.md).
+  padding=((1, 1), (1, 1)), use_bias=False)`, computed by
+  `convolution.convolve`.
 
   Input float `[B, H, W, C]`, H and W even; output `[B, H/2, W/2, features]`.
 

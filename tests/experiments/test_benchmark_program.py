@@ -13,7 +13,7 @@ def test_sides_take_turns():
     timing.Side(name, lambda name=name: order.append(name), 1) for name in 'ab'
   ]
   found = timing.interleaved(sides, rounds=3, warmups=2)
-  assert ''.join(order) == 'aabb' + 'ab' * 3
+  assert ''.join(order) == 'ab' * 5
   assert {name: len(taken) for name, taken in found.items()} == {'a': 3, 'b': 3}
 
 
@@ -30,18 +30,25 @@ def test_a_side_may_say_itself_what_counts():
 
 
 def test_ratios_are_of_the_same_turn():
-  product = 'float32 product'
+  product, half = 'float32 product', 'bfloat16 product'
   sides = [
     timing.Side('ours', lambda: None, 10, 3e9),
     timing.Side('peer', lambda: None, 10, 3e9),
     timing.Side(product, lambda: None, 1, 8e9),
+    timing.Side(half, lambda: None, 1, 8e9),
   ]
   # The machine slows down by the turn; the peer takes 2, 3, 2 times as long.
-  seconds = {'ours': [1, 2, 4], 'peer': [2, 6, 8], product: [1, 2, 3]}
-  ours, peer, _ = timing.rows(sides, seconds, ours='ours')
+  seconds = {
+    'ours': [1, 2, 4],
+    'peer': [2, 6, 8],
+    product: [1, 2, 3],
+    half: [1, 1, 2],
+  }
+  ours, peer, _, _ = timing.rows(sides, seconds, ours='ours')
   assert ours['median_s'] == 2 and ours['per_second'] == 5
   assert ours['gflops_per_s'] == 1.5 and ours['times_ours'] == 1
   assert ours['of_float32_product'] == 1.5 / 4
+  assert ours['of_bfloat16_product'] == 1.5 / 8
   assert peer['times_ours'] == 2
   assert peer['times_ours_quartiles'] == [2, 2.5]
 
@@ -129,6 +136,18 @@ def test_our_weights_make_the_peer_compute_the_same():
   _, state, _ = ssda_train.ours()
   _, difference = torch_patches.network(state.gen.params)
   assert difference < 1e-5
+
+
+def test_a_peer_that_does_not_run_is_told_and_left_out():
+  pytest.importorskip('torch')
+  from experiments.benchmarks import torch_steps
+
+  def broken():
+    raise RuntimeError('no such kernel')
+
+  working, told = torch_steps.that_work({'a': list, 'b': broken})
+  assert list(working) == ['a']
+  assert told == {'failed': {'b': 'no such kernel'}}
 
 
 def test_what_cannot_be_measured_is_refused(refusals_of):
