@@ -34,8 +34,8 @@ _Pads = Sequence[_Pair]
 def convolve(
   x: jax.Array,
   kernel: jax.Array,
-  strides: Sequence[int] = (1, 1),
-  padding: str | _Pads = 'SAME',
+  strides: Sequence[int],
+  padding: str | _Pads,
   *,
   rhs_dilation: Sequence[int] = (1, 1),
   **options: Any,
