@@ -37,8 +37,11 @@ def convolve(
   strides: Sequence[int],
   padding: str | _Pads,
   *,
+  lhs_dilation: Sequence[int] = (1, 1),
   rhs_dilation: Sequence[int] = (1, 1),
-  **options: Any,
+  dimension_numbers: Any = _LAYOUT,
+  feature_group_count: int = 1,
+  precision: Any = None,
 ) -> jax.Array:
   """The values of `lax.conv_general_dilated`, channels last.
 
@@ -47,19 +50,31 @@ def convolve(
 
   Args:
     x: float `[B, H, W, C]`.
-    kernel: float `[h, w, C, F]`.
+    kernel: float `[h, w, C / groups, F]`.
     strides: rows, columns.
-    padding: as for `lax`.
+    padding: as for `lax`, like all that follows.
+    lhs_dilation: of the images.
     rhs_dilation: of the kernel.
-    **options: others that `nn.Conv` gives to `lax`.
+    dimension_numbers: must say the above.
+    feature_group_count: groups of channels.
+    precision: of the products.
 
   Returns:
     float `[B, H', W', F]`.
   """
-  if jax.default_backend() != 'cpu' or not _plain(**options):
-    options.setdefault('dimension_numbers', _LAYOUT)
+  special = feature_group_count > 1 or precision is not None
+  special = special or tuple(lhs_dilation) != (1, 1)
+  if special or jax.default_backend() != 'cpu':
     return lax.conv_general_dilated(
-      x, kernel, strides, padding, rhs_dilation=rhs_dilation, **options
+      x,
+      kernel,
+      strides,
+      padding,
+      lhs_dilation,
+      rhs_dilation,
+      dimension_numbers,
+      feature_group_count,
+      precision=precision,
     )
   strides, dilation = tuple(strides), tuple(rhs_dilation)
   if isinstance(padding, str):
@@ -79,21 +94,6 @@ class Conv(nn.Conv):
   """`nn.Conv` that is computed by `convolve`."""
 
   conv_general_dilated: Any = convolve
-
-
-def _plain(
-  lhs_dilation: Sequence[int] = (1, 1),
-  dimension_numbers: Any = None,
-  feature_group_count: int = 1,
-  precision: Any = None,
-) -> bool:
-  """Whether options, but for the layout, are those of `lax`."""
-  del dimension_numbers
-  return (
-    tuple(lhs_dilation) == (1, 1)
-    and feature_group_count == 1
-    and precision is None
-  )
 
 
 def _by_cells(x: jax.Array, kernel: jax.Array) -> jax.Array:
