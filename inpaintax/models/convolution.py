@@ -17,8 +17,10 @@ from jax import lax
 
 _LAYOUT = ('NHWC', 'HWIO', 'NHWC')
 # Terms of the sum to each number of its result's shorter side, from which the
-# product is faster; and most numbers in a matrix made for it.
+# product is faster; and numbers in the matrix made for it: with fewer there is
+# nothing to gain but a longer program, with more it takes too much memory.
 _ENOUGH = 2
+_LEAST = 2**16
 _MOST = 2**25
 # Kernel, strides, padding and dilation of a convolution that halves the sides.
 _HALVING = ((4, 4), (2, 2), ((1, 1), (1, 1)), (1, 1))
@@ -148,7 +150,7 @@ def _backward(
   x, kernel = given
   h, w, c, f = kernel.shape
   count, width = grad.size // f, h * w * min(c, f)
-  product = count >= _ENOUGH * width and count * width <= _MOST
+  product = count >= _ENOUGH * width and _LEAST <= count * width <= _MOST
   if product and strides == (1, 1) and f <= c:
     return _from_outputs(x, kernel, grad, pads, dilation)
   product = product and count * h * w * c <= _MOST

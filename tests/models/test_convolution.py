@@ -29,6 +29,11 @@ CASES = {
 }
 
 
+@pytest.fixture(autouse=True)
+def small_ones_too(monkeypatch):
+  monkeypatch.setattr(convolution, '_LEAST', 1)
+
+
 def numbers(*shape, seed=0):
   draws = np.random.default_rng(seed).normal(size=shape)
   return jnp.asarray(draws, jnp.float32)
@@ -123,10 +128,15 @@ def test_layers_of_no_name_are_called_as_those_of_flax():
   )
 
 
-def test_what_would_take_too_much_memory_is_left_to_xla(monkeypatch):
+@pytest.mark.parametrize(('bound', 'beside'), [('_MOST', -1), ('_LEAST', 1)])
+def test_what_is_too_large_or_too_small_is_left_to_xla(
+  monkeypatch, bound, beside
+):
   x, kernel, ours, _ = drawn('outputs')
   total = lambda x, kernel: ours(x, kernel).sum()
   made = lambda: str(jax.make_jaxpr(jax.grad(total, (0, 1)))(x, kernel))
+  size = 4 * 8 * 10 * 9 * 5
+  monkeypatch.setattr(convolution, bound, size)
   assert 'concatenate' in made()
-  monkeypatch.setattr(convolution, '_MOST', 4 * 8 * 10 * 9 * 5 - 1)
+  monkeypatch.setattr(convolution, bound, size + beside)
   assert 'concatenate' not in made()
