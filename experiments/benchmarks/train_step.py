@@ -83,9 +83,6 @@ def _measured(case, rounds):
   difference = torch_steps.with_our_weights(case, networks, state)
   if difference > _TOLERANCE:
     raise RuntimeError(f'{case.name}: the peer differs by {difference:.1e}.')
-  operations = torch_steps.operations(
-    torch_steps.update(case, images, copy.deepcopy(networks))
-  )
   peers, failed = torch_steps.that_work(
     {
       name: torch_steps.update(
@@ -94,8 +91,9 @@ def _measured(case, rounds):
       for name, options in torch_steps.variants().items()
     }
   )
+  operations = torch_steps.operations(peers['torch'])
   sides = [
-    timing.Side(name, run, updates * case.batch, updates * operations)
+    timing.Side(name, run, updates * case.batch, operations)
     for name, run in (found | peers).items()
   ]
   sides += timing.ceilings()
