@@ -22,7 +22,7 @@ from jax.experimental import multihost_utils
 from inpaintax.checkpoints import folder as folders
 from inpaintax.checkpoints import manifest
 from inpaintax.checkpoints.checks import bytes_of as bytes_of
-from inpaintax.checkpoints.checks import check_finite, check_types
+from inpaintax.checkpoints.checks import check_arrays, check_finite
 from inpaintax.checkpoints.checks import check_same_model as check_same_model
 from inpaintax.checkpoints.generator import Trained as Trained
 from inpaintax.checkpoints.generator import load_generator as load_generator
@@ -243,7 +243,7 @@ class Checkpoints:
     meta = read(meta=ocp.args.JsonRestore()).meta
     check_same_model(self._folder, meta['record'], record)
     like = jax.tree.map(ocp.utils.to_shape_dtype_struct, state)
-    check_types(reader.metadata(place).item_metadata['state'].tree, like)
+    check_arrays(reader.metadata(place).item_metadata['state'].tree, like)
     state = read(state=ocp.args.StandardRestore(like)).state
     return Saved(step, state, meta['position'])
 

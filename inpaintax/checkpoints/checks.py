@@ -98,15 +98,19 @@ def _finite(leaves: list[jax.Array]) -> list[jax.Array]:
   return [jnp.isfinite(leaf).all() for leaf in leaves]
 
 
-def check_types(found: Any, like: Any) -> None:
-  """Orbax casts a saved array to the type that it is asked for, silently.
+def check_arrays(found: Any, like: Any) -> None:
+  """Refuses arrays of another shape or type than is asked for.
+
+  Orbax casts a saved array to that type, silently; and where a shape differs
+  it abandons what else it was reading, which now and then warns when its
+  remains are collected.
 
   Args:
-    found: tree of what is saved, with a `dtype` each.
-    like: tree of what is wanted, likewise.
+    found: tree of what is saved, with a `shape` and a `dtype` each.
+    like: tree of what is wanted, likewise; there may be more than that.
 
   Raises:
-    ValueError: a type differs; the message says of what.
+    ValueError: a shape or a type differs; the message says of what.
   """
   leaves = lambda tree: {
     jax.tree_util.keystr(path, simple=True, separator='/'): leaf
@@ -114,7 +118,10 @@ def check_types(found: Any, like: Any) -> None:
   }
   there = leaves(found)
   for name, leaf in leaves(like).items():
-    if name in there and there[name].dtype != leaf.dtype:
-      raise ValueError(
-        f'{name} is of type {there[name].dtype}, wanted is {leaf.dtype}.'
-      )
+    if name not in there:
+      continue
+    shape, dtype = tuple(there[name].shape), there[name].dtype
+    if shape != leaf.shape:
+      raise ValueError(f'{name} is of shape {shape}, wanted is {leaf.shape}.')
+    if dtype != leaf.dtype:
+      raise ValueError(f'{name} is of type {dtype}, wanted is {leaf.dtype}.')

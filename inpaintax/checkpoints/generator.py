@@ -9,6 +9,7 @@ from absl import logging
 
 from inpaintax import models
 from inpaintax.checkpoints import folder as folders
+from inpaintax.checkpoints.checks import check_arrays
 from inpaintax.errors import CheckpointError
 
 
@@ -81,6 +82,8 @@ def _read(reader: ocp.Checkpointer, place: Any, step: int) -> Trained:
   averaged = meta['record'].get('averaged', False)
   parts = {'params': params, 'stats': stats}
   wanted = {'gen': {'average': [params, stats]} if averaged else parts}
+  saved = reader.metadata(place).item_metadata['state']
+  check_arrays(saved.tree, wanted)
   arguments = ocp.args.PyTreeRestore(
     item=wanted,
     restore_args=ocp.checkpoint_utils.construct_restore_args(wanted),

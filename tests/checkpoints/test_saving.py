@@ -245,8 +245,20 @@ def test_a_state_of_another_model_is_refused(tmp_path, states):
 def test_an_array_of_another_shape_is_refused(tmp_path):
   save(tmp_path, {1: {'w': jnp.ones(4)}})
   for shape in [(5,), (3,), (2, 2), (4, 1)]:
-    with pytest.raises(CheckpointError, match='checkpoint 1 '):
+    with pytest.raises(CheckpointError, match='checkpoint 1 ') as caught:
       restore(tmp_path, {'w': jnp.ones(shape)})
+    said = f'w is of shape (4,), wanted is {shape}'
+    assert said in str(caught.value)
+
+
+def test_a_generator_with_an_array_of_another_shape_is_refused(
+  tmp_path, states
+):
+  gen = states[0].gen
+  wider = jax.tree.map(lambda x: jnp.zeros((2, *x.shape)), gen.params)
+  save(tmp_path, {1: states[0]._replace(gen=gen._replace(params=wider))})
+  with pytest.raises(CheckpointError, match=r'gen/params/.* is of shape'):
+    checkpoints.load_generator(str(tmp_path))
 
 
 def test_a_generator_that_lacks_an_array_is_refused(tmp_path, states):
