@@ -6,7 +6,8 @@ What is compared runs in turns, A B A B, and ratios are taken turn by turn:
 another job on the machine slows both. Each suite also measures the machine's
 own ceilings, in the same turns where operations are counted: large products in
 float32 and bfloat16, and a large copy. Shows a table and writes `<suite>.json`
-into --output.
+into --output. We and PyTorch have a process each, and on a CPU two tables: with
+PyTorch as it comes, and with its memory kept as our programs keep theirs.
 
 Suites: `train_step`, an alternating update of two networks, images per second;
 `ssda_train`, fine-tuning on patches drawn on the fly; `denoise`, whole images,

@@ -5,10 +5,7 @@ all of them; ratios are taken within a turn.
 """
 
 import functools
-import multiprocessing
-import pathlib
 import statistics
-import sys
 import time
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
@@ -156,51 +153,3 @@ def _gflops(sides, seconds, name):
     if side.name == name:
       return side.operations / statistics.median(seconds[name]) / 1e9
   return None
-
-
-def peak_memory(work: Callable[..., None], *args: Any) -> float:
-  """The most memory that a process of its own takes for work.
-
-  Args:
-    work: a module's function.
-    *args: its arguments, which can be pickled.
-
-  Returns:
-    MiB: of the whole process, as Linux counts it; on a GPU, of the arrays
-    there, as JAX or PyTorch does.
-
-  Raises:
-    RuntimeError: it failed.
-  """
-  context = multiprocessing.get_context('spawn')
-  receive, send = context.Pipe(duplex=False)
-  process = context.Process(target=_report_peak, args=(send, work, args))
-  process.start()
-  send.close()
-  try:
-    return receive.recv()
-  except EOFError:
-    raise RuntimeError(f'{work.__name__}{args} failed.') from None
-  finally:
-    process.join()
-
-
-def _report_peak(send, work, args):
-  work(*args)
-  send.send((_peak_on_device() or _peak_of_process()) / 2**20)
-
-
-def _peak_of_process():
-  # Not of getrusage: on Linux a child begins with its parent's maximum.
-  status = pathlib.Path('/proc/self/status').read_text()
-  (line,) = (x for x in status.splitlines() if x.startswith('VmHWM'))
-  return int(line.split()[1]) * 1024
-
-
-def _peak_on_device():
-  """Bytes of a GPU that the work has used; 0 if there is none."""
-  torch, jax = (sys.modules.get(name) for name in ('torch', 'jax'))
-  if torch and torch.cuda.is_available():
-    return torch.cuda.max_memory_allocated()
-  stats = jax.local_devices()[0].memory_stats() if jax else None
-  return (stats or {}).get('peak_bytes_in_use', 0)

@@ -7,7 +7,12 @@ from typing import Any
 import numpy as np
 import torch
 
-from experiments.benchmarks import torch_networks, torch_steps, torch_weights
+from experiments.benchmarks import (
+  ssda_train,
+  torch_networks,
+  torch_steps,
+  torch_weights,
+)
 from experiments.benchmarks.ssda_train import (
   BATCH,
   HIDDEN,
@@ -49,6 +54,18 @@ def network(params: Any) -> tuple[Any, float]:
   return peer, float(np.abs(found - np.asarray(wanted)).max())
 
 
+def compared() -> tuple[float, float]:
+  """Whether both sides compute the same, and how much that is.
+
+  Returns:
+    (the largest difference between the stacks' codes with our weights,
+    absolute; floating-point operations of a turn).
+  """
+  _, state = ssda_train.ours()
+  _, difference = network(state.gen.params)
+  return difference, torch_steps.operations(training(None))
+
+
 def _ways() -> torch.Tensor:
   """Rows and columns of a patch, turned and mirrored, `[8, 2, side**2]`."""
   grid = np.stack(np.meshgrid(range(SIDE), range(SIDE), indexing='ij'))
@@ -59,24 +76,20 @@ def _ways() -> torch.Tensor:
   return torch.from_numpy(np.stack(found))
 
 
-def training(
-  network: Any, pool: Any, *, compiled: str | None
-) -> Callable[[], Any]:
-  """Makes what moves the stack; on a GPU, in TF32 as ours does.
+def training(compiled: str | None) -> Callable[[], Any]:
+  """Makes what trains the stack; on a GPU, in TF32 as ours does.
 
   Args:
-    network: of `network`; moved.
-    pool: photographs, a `data.pool.Pool`.
     compiled: mode of `torch.compile` for the network and its loss, or None.
 
   Returns:
     Makes `UPDATES` updates and waits for them.
   """
   place = torch_steps.device()
-  network = network.to(place)
+  network = torch_networks.stacked_autoencoder(SIDE**2, HIDDEN).to(place)
   adam = torch.optim.Adam(network.parameters(), RATE, fused=True)
   pixels, starts, sizes = (
-    torch.from_numpy(np.array(part)).to(place) for part in pool
+    torch.from_numpy(np.array(part)).to(place) for part in ssda_train.pool()
   )
   ways = _ways().to(place)
   places = (sizes - SIDE + 1).prod(1)

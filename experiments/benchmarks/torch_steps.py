@@ -8,7 +8,7 @@ import torch
 from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
-from experiments.benchmarks import torch_networks, torch_weights
+from experiments.benchmarks import torch_networks, torch_weights, train_step
 from experiments.benchmarks.train_step import BETAS, Case
 
 _PEERS = {
@@ -54,27 +54,6 @@ def variants() -> dict[str, dict[str, Any]]:
   return found
 
 
-def that_work(
-  sides: dict[str, Callable[[], Any]],
-) -> tuple[dict[str, Callable[[], Any]], dict[str, Any]]:
-  """Tries each once: what PyTorch compiles for a GPU does not always run.
-
-  Args:
-    sides: by name.
-
-  Returns:
-    (those that ran; `{'failed': {name: what PyTorch said}}`, or nothing).
-  """
-  failed = {}
-  for name, run in sides.items():
-    try:
-      run()
-    except RuntimeError as error:
-      failed[name] = str(error)[:500]
-  working = {name: run for name, run in sides.items() if name not in failed}
-  return working, {'failed': failed} if failed else {}
-
-
 def networks(case: Case) -> list[Any]:
   """Generator and discriminator.
 
@@ -85,6 +64,23 @@ def networks(case: Case) -> list[Any]:
     Both, with weights of PyTorch's.
   """
   return [_PEERS[name][0]() for name in (case.generator, case.discriminator)]
+
+
+def compared(case: Case) -> tuple[float, float]:
+  """Whether both sides compute the same, and how much that is.
+
+  Args:
+    case: the setting.
+
+  Returns:
+    (the largest difference between the networks' outputs and ours with our
+    weights, absolute; floating-point operations of an update).
+  """
+  _, state = train_step.compiled_step(case)
+  peers = networks(case)
+  difference = with_our_weights(case, peers, state)
+  run = update(case, train_step.batch(case), peers)
+  return difference, operations(run)
 
 
 def with_our_weights(case: Case, networks: list[Any], state: Any) -> float:

@@ -1,14 +1,10 @@
 """One alternating update of generator and discriminator, ours and PyTorch's."""
 
-import copy
 import functools
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
-from experiments.benchmarks import timing
-
-# Between our forward pass and the peer's, absolute, of outputs within [-1, 1].
-_TOLERANCE = 1e-4
+from experiments.benchmarks import apart, timing
 
 
 class Case(NamedTuple):
@@ -60,53 +56,32 @@ def cases(
     wanted: whether a case of that name is.
 
   Yields:
-    Plain JSON: `case`, `unit`, `rows` of `timing.rows`, `forward_difference`.
-
-  Raises:
-    RuntimeError: the peer computes something else.
+    As `apart.against`.
   """
-  for case in CASES:
-    name = f'{case.name}, batch {case.batch}'
-    if wanted(name):
-      yield {'case': name, 'unit': 'images', **_measured(case, rounds)}
-
-
-def _measured(case, rounds):
   from experiments.benchmarks import torch_steps
 
-  images, updates = batch(case), timing.in_a_turn()
-  networks = torch_steps.networks(case)
-  found = {}
-  for name, dtype in _dtypes().items():
-    run, state = ours(case, dtype=dtype, updates=updates)
-    found[name] = functools.partial(run, images)
-  difference = torch_steps.with_our_weights(case, networks, state)
-  if difference > _TOLERANCE:
-    raise RuntimeError(f'{case.name}: the peer differs by {difference:.1e}.')
-  peers, failed = torch_steps.that_work(
-    {
-      name: torch_steps.update(
-        case, images, copy.deepcopy(networks), updates=updates, **options
-      )
-      for name, options in torch_steps.variants().items()
-    }
-  )
-  operations = torch_steps.operations(peers['torch'])
-  sides = [
-    timing.Side(name, run, updates * case.batch, operations)
-    for name, run in (found | peers).items()
-  ]
-  sides += timing.ceilings()
-  seconds = timing.interleaved(sides, rounds=rounds, warmups=6)
-  return {
-    'rows': timing.rows(sides, seconds, ours='inpaintax'),
-    **failed,
-    'forward_difference': difference,
-    'peak_memory_mib': {
-      'inpaintax': timing.peak_memory(_run_ours, case),
-      'torch': timing.peak_memory(_run_peer, case),
-    },
-  }
+  updates = timing.in_a_turn()
+  for case in CASES:
+    name = f'{case.name}, batch {case.batch}'
+    if not wanted(name):
+      continue
+    difference, operations = torch_steps.compared(case)
+    yield from apart.against(
+      name,
+      {
+        side: (our_turn, case, dtype, updates)
+        for side, dtype in _dtypes().items()
+      },
+      {
+        side: (peer_turn, case, options, updates)
+        for side, options in torch_steps.variants().items()
+      },
+      difference=difference,
+      unit='images',
+      work=updates * case.batch,
+      operations=updates * operations,
+      rounds=rounds,
+    )
 
 
 def _dtypes():
@@ -225,12 +200,36 @@ def compiled_step(
   return compiled, jax.device_get(state)
 
 
-def _run_ours(case):
-  run, _ = ours(case, dtype=_dtypes()['inpaintax'])
-  run(batch(case))
+def our_turn(case: Case, dtype: str, updates: int) -> Callable[[], None]:
+  """What our side does in a turn.
+
+  Args:
+    case: the setting.
+    dtype: of the computation.
+    updates: in a turn.
+
+  Returns:
+    Does it, and waits.
+  """
+  run, _ = ours(case, dtype=dtype, updates=updates)
+  return functools.partial(run, batch(case))
 
 
-def _run_peer(case):
+def peer_turn(
+  case: Case, options: dict[str, Any], updates: int
+) -> Callable[[], None]:
+  """What PyTorch's side does in a turn.
+
+  Args:
+    case: the setting.
+    options: of `torch_steps.update`.
+    updates: in a turn.
+
+  Returns:
+    Does it, and waits.
+  """
   from experiments.benchmarks import torch_steps
 
-  torch_steps.update(case, batch(case), torch_steps.networks(case))()
+  return torch_steps.update(
+    case, batch(case), torch_steps.networks(case), updates=updates, **options
+  )

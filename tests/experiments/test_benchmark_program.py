@@ -1,10 +1,17 @@
 """What measures speed, measured: no time is looked at here."""
 
+import os
+import resource
+import time
+
 import numpy as np
 import pytest
 
-from experiments.benchmarks import growth, inputs, scaling, timing
+from experiments.benchmarks import apart, growth, inputs, scaling, timing
 from inpaintax.data import sources
+
+# Seconds of a work.
+_ASLEEP = 0.05
 
 
 def test_sides_take_turns():
@@ -84,9 +91,35 @@ def test_the_exponent_is_that_of_a_power_law():
   assert growth.exponent(sizes, seconds) == pytest.approx(1.7)
 
 
-def test_a_process_of_its_own_tells_its_memory():
-  little, much = (timing.peak_memory(_take, mib) for mib in (1, 300))
-  assert 250 < much - little < 350
+def test_a_process_of_its_own_tells_its_memory_and_its_seconds():
+  peaks = []
+  for mib in (1, 300):
+    with apart.Apart(_take, mib) as side:
+      assert side.run() >= _ASLEEP
+      peaks.append(side.peak_memory())
+  assert 250 < peaks[1] - peaks[0] < 350
+
+
+def test_a_process_keeps_its_memory_when_it_is_told_to(tmp_path):
+  faults = tmp_path / 'faults'
+  with apart.Apart(_count_faults, faults) as side:
+    side.run()
+    before = int(faults.read_text())
+    side.keep_memory()
+    side.run()  # Gets it.
+    side.run()
+    assert int(faults.read_text()) < 10 < before
+
+
+def _count_faults(path):
+  count = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+
+  def work():
+    before = count()
+    np.ones(2**24)
+    path.write_text(str(count() - before))
+
+  return work
 
 
 def test_every_size_has_its_own_photographs_in_all_kinds_of_files(
@@ -112,12 +145,22 @@ def test_every_size_has_its_own_photographs_in_all_kinds_of_files(
 
 
 def _take(mib):
-  np.ones(mib * 2**20 // 8)
+  def take():
+    np.ones(mib * 2**20 // 8)
+    time.sleep(_ASLEEP)
+
+  return take
 
 
 def test_a_process_that_fails_is_told():
-  with pytest.raises(RuntimeError, match=r'_take\(-1,\) failed'):
-    timing.peak_memory(_take, -1)
+  with pytest.raises(RuntimeError, match=r'_take\(-1,\) failed: ValueError'):
+    apart.Apart(_take, -1)
+  with pytest.raises(RuntimeError, match=r'_die\(\) failed: the process is g'):
+    apart.Apart(_die)
+
+
+def _die():
+  return lambda: os._exit(1)
 
 
 def test_our_weights_make_the_peer_compute_the_same():
@@ -133,21 +176,27 @@ def test_our_weights_make_the_peer_compute_the_same():
   _, state = train_step.compiled_step(case)
   networks = torch_steps.networks(case)
   assert torch_steps.with_our_weights(case, networks, state) < 1e-5
-  _, state, _ = ssda_train.ours()
+  _, state = ssda_train.ours()
   _, difference = torch_patches.network(state.gen.params)
   assert difference < 1e-5
 
 
-def test_a_peer_that_does_not_run_is_told_and_left_out():
-  pytest.importorskip('torch')
-  from experiments.benchmarks import torch_steps
-
-  def broken():
-    raise RuntimeError('no such kernel')
-
-  working, told = torch_steps.that_work({'a': list, 'b': broken})
-  assert list(working) == ['a']
-  assert told == {'failed': {'b': 'no such kernel'}}
+def test_a_peer_that_does_not_run_is_told_and_left_out(monkeypatch):
+  monkeypatch.setattr(timing, 'ceilings', list)
+  ours, peers = {'ours': (_take, 1)}, {'b': (_take, -1), 'c': (_take, 2)}
+  how = {'unit': 'things', 'work': 1, 'operations': 2e6, 'rounds': 1}
+  kept = "PyTorch's memory kept too"
+  found = list(apart.against('case', ours, peers, difference=0.0, **how))
+  assert [case['case'] for case in found] == ['case', f'case, {kept}']
+  for case in found:
+    assert [row['name'] for row in case['rows']] == ['ours', 'c']
+    assert list(case['peak_memory_mib']) == ['ours', 'c']
+    assert list(case['failed']) == ['b']
+    assert 'ValueError' in case['failed']['b']
+  with pytest.raises(RuntimeError, match='_take'):
+    list(apart.against('case', {'a': (_take, -1)}, {}, difference=0.0, **how))
+  with pytest.raises(RuntimeError, match=r'case: the peer differs by 2\.0e-04'):
+    list(apart.against('case', ours, peers, difference=2e-4, **how))
 
 
 def test_what_cannot_be_measured_is_refused(refusals_of):
