@@ -1,9 +1,12 @@
-"""Convolutions whose gradients are fast on a CPU.
+"""Convolutions that are fast to train on a CPU.
 
-The gradient of a kernel sums over all positions of all images. XLA makes it as
-a convolution with a window as large as the map, of which it keeps one core busy
-where channels are few. As one product of matrices it is two to six times faster
-(docs/performance.md).
+Where gradients are taken, and a kernel is 3x3, or 4x4 and halves the sides, and
+there is much to do, all three passes take fewer multiplications (`winograd`).
+For the others: the gradient of a
+kernel sums over all positions of all images. XLA makes it as a convolution with
+a window as large as the map, of which it keeps one core busy where channels are
+few. As one product of matrices it is two to six times faster. Figures are in
+docs/performance.md.
 """
 
 import itertools
@@ -15,6 +18,8 @@ import jax.numpy as jnp
 from flax import linen as nn
 from jax import lax
 
+from inpaintax.models import winograd
+
 _LAYOUT = ('NHWC', 'HWIO', 'NHWC')
 # Terms of the sum to each number of its result's shorter side, from which the
 # product is faster; and numbers in the matrix made for it: with fewer there is
@@ -22,12 +27,18 @@ _LAYOUT = ('NHWC', 'HWIO', 'NHWC')
 _ENOUGH = 2
 _LEAST = 2**16
 _MOST = 2**25
-# Kernel, strides, padding and dilation of a convolution that halves the sides.
+# Kernel, strides, padding and dilation of a convolution that halves the sides;
+# and of one that keeps them, whatever its padding.
 _HALVING = ((4, 4), (2, 2), ((1, 1), (1, 1)), (1, 1))
-# Channels of an image, whose gradient nobody needs; and features up to which
-# XLA's convolution keeps one core busy alone.
-_IMAGE = 3
-_FEW = 64
+_KEEPING = ((3, 3), (1, 1), (1, 1))
+# Fewer multiplications are worth their additions, and a program that takes
+# twice as long to compile, from these channels and features on, the fewer of
+# both and the more; from so many multiplications; and to so many outputs, of
+# which they take four times the memory.
+_FEW, _MANY = 16, 32
+_FEW_HALVED = 8
+_WORTH = 2**28
+_MOST_OUTPUTS = 2**23
 
 _Pair = tuple[int, int]
 _Pads = Sequence[_Pair]
@@ -48,7 +59,8 @@ def convolve(
   """The values of `lax.conv_general_dilated`, channels last.
 
   On a CPU, reverse-mode derivatives of any order can be taken and forward-mode
-  ones of gradients, but not forward-mode ones of the convolution itself.
+  ones of gradients, but not forward-mode ones of the convolution itself. Where
+  they are taken, values may differ by 1e-6 of the largest.
 
   Args:
     x: float `[B, H, W, C]`.
@@ -85,10 +97,6 @@ def convolve(
     ]
     padding = lax.padtype_to_pads(x.shape[1:3], sides, strides, padding)
   pads = tuple((int(before), int(after)) for before, after in padding)
-  halving = (kernel.shape[:2], strides, pads, dilation) == _HALVING
-  few = _IMAGE < kernel.shape[2] and kernel.shape[3] <= _FEW
-  if halving and few and x.shape[1] % 2 == x.shape[2] % 2 == 0:
-    return _by_cells(x, kernel)
   return _fast(x, kernel, strides, pads, dilation)
 
 
@@ -98,24 +106,48 @@ class Conv(nn.Conv):
   conv_general_dilated: Any = convolve
 
 
-def _by_cells(x: jax.Array, kernel: jax.Array) -> jax.Array:
-  """A convolution that halves the sides, with one product.
+def _worth(x: jax.Array, kernel: jax.Array, *how: Any) -> bool:
+  """Whether fewer multiplications make it faster."""
+  h, w, c, f = kernel.shape
+  form = ((h, w), *how)
+  if form[:2] + form[3:] == _KEEPING:
+    enough = min(c, f) >= _FEW and max(c, f) >= _MANY
+  elif form == _HALVING:
+    enough = c >= _FEW_HALVED and x.shape[1] % 2 == x.shape[2] % 2 == 0
+  else:
+    return False
+  outputs = jax.eval_shape(lambda: _by_xla(x, kernel, *how)).size
+  return (
+    enough
+    and x.dtype == kernel.dtype == jnp.float32
+    and outputs * h * w * c >= _WORTH
+    and outputs <= _MOST_OUTPUTS
+  )
 
-  It gives each cell of 2x2 pixels its share of the 2x2 outputs around it, and
-  these are then added.
+
+def _fewer(
+  x: jax.Array, kernel: jax.Array, strides: _Pair, pads: _Pads, dilation: _Pair
+) -> jax.Array:
+  """With fewer multiplications.
+
+  A convolution that halves the sides is one of stride 1 whose pixels are cells
+  of 2x2, which begin in the padding: output n has the taps 0 and 1 of cell n,
+  and the taps 2 and 3 of cell n + 1, in both directions.
   """
+  del dilation
+  if strides == (1, 1):
+    return winograd.convolve(x, kernel, pads)
   b, h, w, c = x.shape
-  f = kernel.shape[-1]
-  # Cells begin in the padding: output n has the taps 0, 1 of cell n and the
-  # taps 2, 3 of cell n + 1, in both directions.
-  h, w = h // 2 + 1, w // 2 + 1
-  x = jnp.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)))
-  x = x.reshape(b, h, 2, w, 2, c).transpose(0, 1, 3, 2, 4, 5)
-  kernel = kernel.reshape(2, 2, 2, 2, c, f).transpose(1, 3, 4, 0, 2, 5)
-  y = x.reshape(-1, 4 * c) @ kernel.reshape(4 * c, 4 * f)
-  y = y.reshape(b, h, w, 2, 2, f)
-  rows = y[:, :-1, :, 0] + y[:, 1:, :, 1]
-  return rows[:, :, :-1, 0] + rows[:, :, 1:, 1]
+  tall, wide = h // 2 + 1, w // 2 + 1
+  x = lax.pad(
+    x, jnp.zeros((), x.dtype), [(0, 0, 0), (1, 1, 0), (1, 1, 0), (0, 0, 0)]
+  )
+  x = x.reshape(b, tall, 2, wide, 2, c).transpose(0, 1, 3, 2, 4, 5)
+  kernel = kernel.reshape(2, 2, 2, 2, c, -1).transpose(0, 2, 1, 3, 4, 5)
+  cells = (b, tall, wide, 4 * c), (2, 2, 4 * c, kernel.shape[-1])
+  return winograd.convolve(
+    x.reshape(cells[0]), kernel.reshape(cells[1]), ((0, 0), (0, 0))
+  )
 
 
 def _by_xla(
@@ -137,7 +169,8 @@ _fast = jax.custom_vjp(_by_xla, nondiff_argnums=(2, 3, 4))
 def _forward(
   x: jax.Array, kernel: jax.Array, *how: Any
 ) -> tuple[jax.Array, tuple[jax.Array, jax.Array]]:
-  return _by_xla(x, kernel, *how), (x, kernel)
+  way = _fewer if _worth(x, kernel, *how) else _by_xla
+  return way(x, kernel, *how), (x, kernel)
 
 
 def _backward(
@@ -148,6 +181,10 @@ def _backward(
   grad: jax.Array,
 ) -> tuple[jax.Array, jax.Array]:
   x, kernel = given
+  if _worth(x, kernel, strides, pads, dilation):
+    # Its residuals are x and the kernel: what it gives is not made anew.
+    way = lambda x, kernel: _fewer(x, kernel, strides, pads, dilation)
+    return jax.vjp(way, x, kernel)[1](grad)
   h, w, c, f = kernel.shape
   count, width = grad.size // f, h * w * min(c, f)
   product = count >= _ENOUGH * width and _LEAST <= count * width <= _MOST
