@@ -2,11 +2,11 @@
 
 Where gradients are taken, and a kernel is 3x3, or 4x4 and halves the sides, and
 there is much to do, all three passes take fewer multiplications (`winograd`).
-For the others: the gradient of a
-kernel sums over all positions of all images. XLA makes it as a convolution with
-a window as large as the map, of which it keeps one core busy where channels are
-few. As one product of matrices it is two to six times faster. Figures are in
-docs/performance.md.
+
+For the others: the gradient of a kernel sums over all positions of all images.
+XLA makes it as a convolution with a window as large as the map, of which it
+keeps one core busy where channels are few. As one product of matrices it is two
+to six times faster. Figures are in docs/performance.md.
 """
 
 import itertools
