@@ -31,6 +31,7 @@ _MOST = 2**25
 # and of one that keeps them, whatever its padding.
 _HALVING = ((4, 4), (2, 2), ((1, 1), (1, 1)), (1, 1))
 _KEEPING = ((3, 3), (1, 1), (1, 1))
+_BARE = ((0, 0), (0, 0))
 # Fewer multiplications are worth their additions, and a program that takes
 # twice as long to compile, from these channels and features on, the fewer of
 # both and the more; from so many multiplications; and to so many outputs, of
@@ -125,29 +126,18 @@ def _worth(x: jax.Array, kernel: jax.Array, *how: Any) -> bool:
   )
 
 
-def _fewer(
-  x: jax.Array, kernel: jax.Array, strides: _Pair, pads: _Pads, dilation: _Pair
-) -> jax.Array:
-  """With fewer multiplications.
+def _cells(x: jax.Array, kernel: jax.Array) -> tuple[jax.Array, jax.Array]:
+  """A convolution that halves the sides, as one of stride 1 without padding.
 
-  A convolution that halves the sides is one of stride 1 whose pixels are cells
-  of 2x2, which begin in the padding: output n has the taps 0 and 1 of cell n,
-  and the taps 2 and 3 of cell n + 1, in both directions.
+  Its pixels are cells of 2x2, which begin in the padding: output n has the taps
+  0 and 1 of cell n, and the taps 2 and 3 of cell n + 1, in both directions.
   """
-  del dilation
-  if strides == (1, 1):
-    return winograd.convolve(x, kernel, pads)
   b, h, w, c = x.shape
   tall, wide = h // 2 + 1, w // 2 + 1
-  x = lax.pad(
-    x, jnp.zeros((), x.dtype), [(0, 0, 0), (1, 1, 0), (1, 1, 0), (0, 0, 0)]
-  )
+  x = jnp.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)))
   x = x.reshape(b, tall, 2, wide, 2, c).transpose(0, 1, 3, 2, 4, 5)
   kernel = kernel.reshape(2, 2, 2, 2, c, -1).transpose(0, 2, 1, 3, 4, 5)
-  cells = (b, tall, wide, 4 * c), (2, 2, 4 * c, kernel.shape[-1])
-  return winograd.convolve(
-    x.reshape(cells[0]), kernel.reshape(cells[1]), ((0, 0), (0, 0))
-  )
+  return x.reshape(b, tall, wide, 4 * c), kernel.reshape(2, 2, 4 * c, -1)
 
 
 def _by_xla(
@@ -169,8 +159,14 @@ _fast = jax.custom_vjp(_by_xla, nondiff_argnums=(2, 3, 4))
 def _forward(
   x: jax.Array, kernel: jax.Array, *how: Any
 ) -> tuple[jax.Array, tuple[jax.Array, jax.Array]]:
-  way = _fewer if _worth(x, kernel, *how) else _by_xla
-  return way(x, kernel, *how), (x, kernel)
+  strides, pads, _ = how
+  if not _worth(x, kernel, *how):
+    y = _by_xla(x, kernel, *how)
+  elif strides == (1, 1):
+    y = winograd.convolve(x, kernel, pads)
+  else:
+    y = winograd.convolve(*_cells(x, kernel), _BARE)
+  return y, (x, kernel)
 
 
 def _backward(
@@ -182,9 +178,10 @@ def _backward(
 ) -> tuple[jax.Array, jax.Array]:
   x, kernel = given
   if _worth(x, kernel, strides, pads, dilation):
-    # Its residuals are x and the kernel: what it gives is not made anew.
-    way = lambda x, kernel: _fewer(x, kernel, strides, pads, dilation)
-    return jax.vjp(way, x, kernel)[1](grad)
+    if strides == (1, 1):
+      return winograd.gradients(x, kernel, grad, pads)
+    cells, back = jax.vjp(_cells, x, kernel)
+    return back(winograd.gradients(*cells, grad, _BARE))
   h, w, c, f = kernel.shape
   count, width = grad.size // f, h * w * min(c, f)
   product = count >= _ENOUGH * width and _LEAST <= count * width <= _MOST

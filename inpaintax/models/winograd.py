@@ -10,7 +10,6 @@ Lavin and Gray 2016, arXiv:1509.09308, F(2x2, 3x3), whose choice of points this
 is; F(2x2, 2x2) likewise, of the points 0, 1 and infinity.
 """
 
-import functools
 from collections.abc import Callable, Sequence
 
 import jax
@@ -22,65 +21,61 @@ _Row = Sequence[jax.Array]
 _Grid = list[list[jax.Array]]
 
 
-@functools.partial(jax.custom_vjp, nondiff_argnums=(2,))
-def convolve(x: jax.Array, kernel: jax.Array, pads: _Pads) -> jax.Array:
+def convolve(
+  x: jax.Array, kernel: jax.Array, pads: _Pads, *, transposed: bool = False
+) -> jax.Array:
   """A convolution of stride 1, as `lax.conv_general_dilated` defines it.
 
   Args:
     x: float32 `[B, H, W, C]`.
     kernel: float32 `[3, 3, C, F]` or `[2, 2, C, F]`.
     pads: zeros before and after rows, and columns; negative ones crop.
+    transposed: whether the kernel is `[..., F, C]`.
 
   Returns:
     float32 `[B, H', W', F]`; each within about 1e-6 of the largest.
   """
-  return _apply(x, kernel, pads)
-
-
-def _forward(
-  x: jax.Array, kernel: jax.Array, pads: _Pads
-) -> tuple[jax.Array, tuple[jax.Array, jax.Array]]:
-  return _apply(x, kernel, pads), (x, kernel)
-
-
-def _backward(
-  pads: _Pads, given: tuple[jax.Array, jax.Array], grad: jax.Array
-) -> tuple[jax.Array, jax.Array]:
-  # Lest the forward pass's sums be kept until now: four times what x takes.
-  x, kernel = lax.optimization_barrier(given)
-  reach = len(kernel) - 1
-  back = [(reach - before, reach - after) for before, after in pads]
-  of_x = _apply(grad, kernel[::-1, ::-1], back, transposed=True)
-  return of_x, _of_kernel(x, grad, pads, len(kernel))
-
-
-convolve.defvjp(_forward, _backward)
-
-
-def _apply(
-  x: jax.Array, kernel: jax.Array, pads: _Pads, *, transposed: bool = False
-) -> jax.Array:
-  """The convolution; `transposed`: from the features to the channels."""
+  side = len(kernel)
   size = [
-    n + sum(pad) - len(kernel) + 1
-    for n, pad in zip(x.shape[1:3], pads, strict=True)
+    n + sum(pad) - side + 1 for n, pad in zip(x.shape[1:3], pads, strict=True)
   ]
   channels = 1 if transposed else 0
   product = lambda v, u: lax.dot_general(v, u, (((3,), (channels,)), ((), ())))
-  seen = _twice(_PIXELS[len(kernel)], _tiles(x, pads, len(kernel), size))
-  weights = _twice(_WEIGHTS[len(kernel)], kernel)
-  products = _each(product, seen, weights)
-  outputs = _twice(_OUTPUTS[len(kernel)], products)
+  seen = _twice(_PIXELS[side], _tiles(x, pads, side, size))
+  products = _each(product, seen, _twice(_WEIGHTS[side], kernel))
+  outputs = _twice(_OUTPUTS[side], products)
   y = jnp.stack([jnp.stack(row, axis=3) for row in outputs], axis=2)
   b, tall, _, wide, _, f = y.shape
   y = y.reshape(b, 2 * tall, 2 * wide, f)
   return y[:, : size[0], : size[1]]
 
 
+def gradients(
+  x: jax.Array, kernel: jax.Array, grad: jax.Array, pads: _Pads
+) -> tuple[jax.Array, jax.Array]:
+  """What reverse-mode differentiation of `convolve` gives, sooner.
+
+  Args:
+    x: as for `convolve`.
+    kernel: likewise, not transposed.
+    grad: of its output.
+    pads: as for `convolve`.
+
+  Returns:
+    (of x, of the kernel), within about 1e-6 of the largest.
+  """
+  # Lest the forward pass's sums be kept until now: four times what x takes.
+  x, kernel = lax.optimization_barrier((x, kernel))
+  reach = len(kernel) - 1
+  back = [(reach - before, reach - after) for before, after in pads]
+  of_x = convolve(grad, kernel[::-1, ::-1], back, transposed=True)
+  return of_x, _of_kernel(x, grad, pads, len(kernel))
+
+
 def _of_kernel(
   x: jax.Array, grad: jax.Array, pads: _Pads, side: int
 ) -> jax.Array:
-  """The gradient of a kernel: each step of `_apply` turned around."""
+  """The gradient of a kernel: each step of `convolve` turned around."""
   size = grad.shape[1:3]
   odd = [n % 2 for n in size]
   grad = jnp.pad(grad, ((0, 0), (0, odd[0]), (0, odd[1]), (0, 0)))

@@ -42,26 +42,37 @@ def test_values_and_gradients_of_whole_numbers_are_exact(
   x = whole(2, *size, channels)
   kernel = whole(side, side, channels, features, seed=1)
   wanted, back = jax.vjp(lambda x, k: plain(x, k, pads), x, kernel)
-  found, mine = jax.vjp(lambda x, k: winograd.convolve(x, k, pads), x, kernel)
+  found = winograd.convolve(x, kernel, pads)
   np.testing.assert_array_equal(found, wanted)
   grad = whole(*wanted.shape, seed=2)
-  for ours, theirs in zip(mine(grad), back(grad), strict=True):
+  mine = winograd.gradients(x, kernel, grad, pads)
+  for ours, theirs in zip(mine, back(grad), strict=True):
     np.testing.assert_array_equal(ours, theirs)
 
 
-@pytest.mark.parametrize(('side', 'size', 'pads'), CASES[::3])
-def test_gradients_have_gradients(side, size, pads):
-  x, kernel = whole(2, *size, 3) / 8, whole(side, side, 3, 4, seed=1) / 8
+@pytest.mark.parametrize(('side', 'stride'), [(3, 1), (4, 2)])
+def test_gradients_have_gradients_both_ways(monkeypatch, side, stride):
+  monkeypatch.setattr(convolution, '_WORTH', 1)
+  x = whole(3, 2, 6, 6, 32) / 8
+  kernel = whole(side, side, 32, 16, seed=1) / 64
+  how = (stride, stride), ((1, 1), (1, 1))
+  ways = (
+    lambda x, k: convolution.convolve(x, k, *how),
+    lambda x, k: lax.conv_general_dilated(x, k, *how, dimension_numbers=LAYOUT),
+  )
 
-  def slope(convolve):
-    total = lambda x, k: jnp.sin(convolve(x, k, pads)).sum()
-    return lambda x, k: sum((g**2).sum() for g in jax.grad(total, (0, 1))(x, k))
+  def found(convolve):
+    total = lambda x, k: jnp.sin(convolve(x, k)).sum()
+    slope = jax.grad(total, 1)
+    norm = lambda k: (slope(x[0], k) ** 2).sum()
+    return (
+      jax.grad(norm)(kernel),
+      jax.jvp(lambda k: slope(x[0], k), (kernel,), (kernel,))[1],
+      # Of each image its own.
+      jax.vmap(slope, (0, None))(x, kernel),
+    )
 
-  for ours, theirs in zip(
-    jax.grad(slope(winograd.convolve), (0, 1))(x, kernel),
-    jax.grad(slope(plain), (0, 1))(x, kernel),
-    strict=True,
-  ):
+  for ours, theirs in zip(*map(found, ways), strict=True):
     scale = float(abs(theirs).max())
     np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-5 * scale)
 
