@@ -210,7 +210,7 @@ def _from_inputs(
   """A kernel's gradient, from the pixels that each output sees."""
   size = grad.shape[1:3]
   seen = _taps(x, kernel.shape[:2], strides, pads, dilation, size)
-  found = _product(_columns(seen), grad.reshape(-1, grad.shape[-1]))
+  found = winograd.product(_columns(seen), grad.reshape(-1, grad.shape[-1]))
   return found.reshape(kernel.shape).astype(kernel.dtype)
 
 
@@ -231,7 +231,7 @@ def _from_outputs(
   taps = _taps(grad, (h, w), (1, 1), pads, dilation, x.shape[1:3])
   columns = _columns(taps[::-1])
   of_x = columns @ kernel.transpose(0, 1, 3, 2).reshape(-1, c)
-  of_kernel = _product(x.reshape(-1, c), columns).reshape(c, h, w, f)
+  of_kernel = winograd.product(x.reshape(-1, c), columns).reshape(c, h, w, f)
   of_kernel = of_kernel.transpose(1, 2, 0, 3).astype(kernel.dtype)
   return of_x.reshape(x.shape), of_kernel
 
@@ -265,10 +265,3 @@ def _columns(taps: Sequence[jax.Array]) -> jax.Array:
   return jnp.concatenate(taps, axis=-1).reshape(
     -1, len(taps) * taps[0].shape[-1]
   )
-
-
-def _product(a: jax.Array, b: jax.Array) -> jax.Array:
-  """`a^T b` of long matrices, float32; the narrower one first is faster."""
-  if a.shape[1] > b.shape[1]:
-    return _product(b, a).T
-  return jnp.matmul(a.T, b, preferred_element_type=jnp.float32)

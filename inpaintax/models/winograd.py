@@ -40,9 +40,9 @@ def convolve(
     n + sum(pad) - side + 1 for n, pad in zip(x.shape[1:3], pads, strict=True)
   ]
   channels = 1 if transposed else 0
-  product = lambda v, u: lax.dot_general(v, u, (((3,), (channels,)), ((), ())))
+  mixed = lambda v, u: lax.dot_general(v, u, (((3,), (channels,)), ((), ())))
   seen = _twice(_PIXELS[side], _tiles(x, pads, side, size))
-  products = _each(product, seen, _twice(_WEIGHTS[side], kernel))
+  products = _each(mixed, seen, _twice(_WEIGHTS[side], kernel))
   outputs = _twice(_OUTPUTS[side], products)
   y = jnp.stack([jnp.stack(row, axis=3) for row in outputs], axis=2)
   b, tall, _, wide, _, f = y.shape
@@ -83,14 +83,24 @@ def _of_kernel(
   back = _twice(_OUTPUTS_BACK[side], outputs)
   seen = _twice(_PIXELS[side], _tiles(x, pads, side, size))
   flat = lambda a: a.reshape(-1, a.shape[-1])
-  products = _each(lambda v, m: _product(flat(v), flat(m)), seen, back)
+  products = _each(lambda v, m: product(flat(v), flat(m)), seen, back)
   rows = _twice(_WEIGHTS_BACK[side], products)
   return jnp.stack([jnp.stack(row) for row in rows])
 
 
-def _product(a: jax.Array, b: jax.Array) -> jax.Array:
-  """`a^T b` of long matrices; the narrower one first is faster."""
-  return (b.T @ a).T if a.shape[1] > b.shape[1] else a.T @ b
+def product(a: jax.Array, b: jax.Array) -> jax.Array:
+  """`a^T b` of long matrices; the narrower one first is faster.
+
+  Args:
+    a: float `[N, C]`.
+    b: float `[N, F]`.
+
+  Returns:
+    float32 `[C, F]`.
+  """
+  if a.shape[1] > b.shape[1]:
+    return product(b, a).T
+  return jnp.matmul(a.T, b, preferred_element_type=jnp.float32)
 
 
 def _tiles(x: jax.Array, pads: _Pads, side: int, size: Sequence[int]) -> _Grid:
