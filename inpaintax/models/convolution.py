@@ -1,7 +1,7 @@
 """Convolutions that are fast to train on a CPU.
 
 Where gradients are taken, and a kernel is 3x3, or 4x4 and halves the sides, and
-there is much to do, all three passes take fewer multiplications (`winograd`).
+there is much to do, all three passes take fewer multiplications (`fewer`).
 
 For the others: the gradient of a kernel sums over all positions of all images.
 XLA makes it as a convolution with a window as large as the map, of which it
@@ -18,7 +18,7 @@ import jax.numpy as jnp
 from flax import linen as nn
 from jax import lax
 
-from inpaintax.models import winograd
+from inpaintax.models import fewer, winograd
 
 _LAYOUT = ('NHWC', 'HWIO', 'NHWC')
 # Terms of the sum to each number of its result's shorter side, from which the
@@ -27,19 +27,6 @@ _LAYOUT = ('NHWC', 'HWIO', 'NHWC')
 _ENOUGH = 2
 _LEAST = 2**16
 _MOST = 2**25
-# Kernel, strides, padding and dilation of a convolution that halves the sides;
-# and of one that keeps them, whatever its padding.
-_HALVING = ((4, 4), (2, 2), ((1, 1), (1, 1)), (1, 1))
-_KEEPING = ((3, 3), (1, 1), (1, 1))
-_BARE = ((0, 0), (0, 0))
-# Fewer multiplications are worth their additions, and a program that takes
-# twice as long to compile, from these channels and features on, the fewer of
-# both and the more; from so many multiplications; and to so many outputs, of
-# which they take four times the memory.
-_FEW, _MANY = 16, 32
-_FEW_HALVED = 8
-_WORTH = 2**28
-_MOST_OUTPUTS = 2**23
 
 _Pair = tuple[int, int]
 _Pads = Sequence[_Pair]
@@ -107,39 +94,6 @@ class Conv(nn.Conv):
   conv_general_dilated: Any = convolve
 
 
-def _worth(x: jax.Array, kernel: jax.Array, *how: Any) -> bool:
-  """Whether fewer multiplications make it faster."""
-  h, w, c, f = kernel.shape
-  form = ((h, w), *how)
-  if form[:2] + form[3:] == _KEEPING:
-    enough = min(c, f) >= _FEW and max(c, f) >= _MANY
-  elif form == _HALVING:
-    enough = c >= _FEW_HALVED and x.shape[1] % 2 == x.shape[2] % 2 == 0
-  else:
-    return False
-  outputs = jax.eval_shape(lambda: _by_xla(x, kernel, *how)).size
-  return (
-    enough
-    and x.dtype == kernel.dtype == jnp.float32
-    and outputs * h * w * c >= _WORTH
-    and outputs <= _MOST_OUTPUTS
-  )
-
-
-def _cells(x: jax.Array, kernel: jax.Array) -> tuple[jax.Array, jax.Array]:
-  """A convolution that halves the sides, as one of stride 1 without padding.
-
-  Its pixels are cells of 2x2, which begin in the padding: output n has the taps
-  0 and 1 of cell n, and the taps 2 and 3 of cell n + 1, in both directions.
-  """
-  b, h, w, c = x.shape
-  tall, wide = h // 2 + 1, w // 2 + 1
-  x = jnp.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)))
-  x = x.reshape(b, tall, 2, wide, 2, c).transpose(0, 1, 3, 2, 4, 5)
-  kernel = kernel.reshape(2, 2, 2, 2, c, -1).transpose(0, 2, 1, 3, 4, 5)
-  return x.reshape(b, tall, wide, 4 * c), kernel.reshape(2, 2, 4 * c, -1)
-
-
 def _by_xla(
   x: jax.Array, kernel: jax.Array, strides: _Pair, pads: _Pads, dilation: _Pair
 ) -> jax.Array:
@@ -159,13 +113,12 @@ _fast = jax.custom_vjp(_by_xla, nondiff_argnums=(2, 3, 4))
 def _forward(
   x: jax.Array, kernel: jax.Array, *how: Any
 ) -> tuple[jax.Array, tuple[jax.Array, jax.Array]]:
-  strides, pads, _ = how
-  if not _worth(x, kernel, *how):
-    y = _by_xla(x, kernel, *how)
-  elif strides == (1, 1):
-    y = winograd.convolve(x, kernel, pads)
-  else:
-    y = winograd.convolve(*_cells(x, kernel), _BARE)
+  like = jax.eval_shape(lambda: _by_xla(x, kernel, *how))
+  form = fewer.form(x, kernel, *how, outputs=like.size)
+  if form is None:
+    return _by_xla(x, kernel, *how), (x, kernel)
+  y = winograd.convolve(*form.given(x, kernel), form.pads)
+  (y,) = jax.linear_transpose(form.outputs, like)(y)
   return y, (x, kernel)
 
 
@@ -177,11 +130,10 @@ def _backward(
   grad: jax.Array,
 ) -> tuple[jax.Array, jax.Array]:
   x, kernel = given
-  if _worth(x, kernel, strides, pads, dilation):
-    if strides == (1, 1):
-      return winograd.gradients(x, kernel, grad, pads)
-    cells, back = jax.vjp(_cells, x, kernel)
-    return back(winograd.gradients(*cells, grad, _BARE))
+  form = fewer.form(x, kernel, strides, pads, dilation, outputs=grad.size)
+  if form is not None:
+    both, back = jax.vjp(form.given, x, kernel)
+    return back(winograd.gradients(*both, form.outputs(grad), form.pads))
   h, w, c, f = kernel.shape
   count, width = grad.size // f, h * w * min(c, f)
   product = count >= _ENOUGH * width and _LEAST <= count * width <= _MOST

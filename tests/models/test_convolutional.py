@@ -138,6 +138,7 @@ def test_behind_open_gates_it_may_be_changed_and_elsewhere_not():
   module, params = gated()
   given = jax.random.uniform(jax.random.key(3), (2, 16, 16, 1))
   before = module.apply({'params': params}, given, train=False)
+  jax.block_until_ready(before)  # It may read the parameters where they lie.
   params['decoders_0']['Conv_4']['bias'][:] = 0.3 * module.gain
   after = module.apply({'params': params}, given, train=False)
   bright = np.asarray(given[:, 2:-2, 2:-2] > 0.5)
