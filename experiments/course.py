@@ -1,6 +1,7 @@
 """The course of a training run: begin or go on, save, tell, stop."""
 
 import contextlib
+import gc
 import pathlib
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -83,7 +84,9 @@ def train(
     checkpoints.Checkpoints(workdir) as saver,
     interruption.Requests() as requests,
   ):
-    begun = _begin(run, compiled, stream, saver, example)
+    with _uncollected():
+      begun = _begin(run, compiled, stream, saver, example)
+    program.settle_memory()
     if begun is None:
       print(f'{workdir} is already at step {saver.latest()} of {steps}.')
       return
@@ -121,6 +124,17 @@ def train(
           ],
         )
       tracer.close()
+
+
+@contextlib.contextmanager
+def _uncollected():
+  """No search for garbage: while a step is traced there is little, and much to
+  search, a second of the start."""
+  gc.disable()
+  try:
+    yield
+  finally:
+    gc.enable()
 
 
 def _begin_anew(saver, workdir, first):

@@ -10,10 +10,20 @@ import time
 import numpy as np
 import rich.console
 import rich.progress
-import tensorboardX
 
 from inpaintax import atomic
 from inpaintax.errors import InputError
+
+# It imports PyTorch wherever that is installed, which takes two seconds and is
+# of no use here.
+_hidden = 'torch' not in sys.modules
+if _hidden:
+  sys.modules['torch'] = None  # type: ignore[assignment]
+try:
+  import tensorboardX
+finally:
+  if _hidden:
+    del sys.modules['torch']
 
 
 class Log:

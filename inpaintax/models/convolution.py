@@ -29,14 +29,14 @@ _LEAST = 2**16
 _MOST = 2**25
 
 _Pair = tuple[int, int]
-_Pads = Sequence[_Pair]
+_Pads = tuple[_Pair, ...]
 
 
 def convolve(
   x: jax.Array,
   kernel: jax.Array,
   strides: Sequence[int],
-  padding: str | _Pads,
+  padding: str | Sequence[_Pair],
   *,
   lhs_dilation: Sequence[int] = (1, 1),
   rhs_dilation: Sequence[int] = (1, 1),
@@ -176,10 +176,10 @@ def _from_outputs(
   """Both gradients at stride 1, from the outputs that see each pixel."""
   h, w, c, f = kernel.shape
   reach = [(n - 1) * d for n, d in zip((h, w), dilation, strict=True)]
-  pads = [
+  pads = tuple(
     (r - before, r - after)
     for r, (before, after) in zip(reach, pads, strict=True)
-  ]
+  )
   taps = _taps(grad, (h, w), (1, 1), pads, dilation, x.shape[1:3])
   columns = _columns(taps[::-1])
   of_x = columns @ kernel.transpose(0, 1, 3, 2).reshape(-1, c)

@@ -5,14 +5,14 @@ sides is a 2x2 one over cells of 2x2 pixels. A dilated kernel sees phases of an
 image that are images themselves. Figures are in docs/performance.md.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 
 _Pair = tuple[int, int]
-_Pads = Sequence[_Pair]
+_Pads = tuple[_Pair, ...]
 
 # Fewer multiplications are worth their additions, and a program that takes
 # twice as long to compile, from these channels and features on, the fewer of
@@ -83,7 +83,7 @@ def form(
   return Form(
     lambda x, kernel: (apart(x), kernel),
     apart,
-    [(before // d, after // d) for _, (before, after), d in sides],
+    tuple((before // d, after // d) for _, (before, after), d in sides),
   )
 
 

@@ -35,6 +35,33 @@ thread.join()
 """
 
 
+# Says how many bytes lie in gaps between blocks in use, before and after, and
+# whether what is in use still has its contents.
+_GAPS = """
+import ctypes
+from experiments import program
+program.keep_memory()
+libc = ctypes.CDLL(None)
+libc.malloc.argtypes = [ctypes.c_size_t]
+libc.malloc.restype = ctypes.c_void_p
+libc.free.argtypes = [ctypes.c_void_p]
+class Info(ctypes.Structure):
+  _fields_ = [(name, ctypes.c_size_t) for name in 'abcdefghij']
+libc.mallinfo2.restype = Info
+sizes = [2**12 + 1000 * (i % 97) for i in range(4000)]
+places = [libc.malloc(size) for size in sizes]
+for place, size in zip(places, sizes):
+  ctypes.memset(place, 7, size)
+for place in places[::2]:
+  libc.free(place)
+print(libc.mallinfo2().i)
+program.settle_memory()
+print(libc.mallinfo2().i)
+print(all(ctypes.string_at(place, size) == bytes([7]) * size
+          for place, size in zip(places[1::2], sizes[1::2])))
+"""
+
+
 # A program that says much, and whose file is what it is for.
 _TALKER = """
 import pathlib, sys
@@ -100,6 +127,17 @@ def test_memory_that_was_given_back_is_kept():
 
   # Of 4 KiB or of 2 MiB each: that is the kernel's choice.
   assert pages('kept') < 16 < pages('not kept')
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != 'glibc', reason='glibc only')
+def test_gaps_in_memory_are_taken_and_what_is_in_use_stays():
+  done = subprocess.run(
+    [sys.executable, '-c', _GAPS], capture_output=True, text=True, check=True
+  )
+  before, after, kept = done.stdout.split()
+  assert int(before) > 90e6
+  assert int(after) < 10e6
+  assert kept == 'True'
 
 
 def test_a_flag_file_may_say_what_the_command_line_makes_meaningless(
