@@ -86,10 +86,10 @@ def train(
   ):
     with _uncollected():
       begun = _begin(run, compiled, stream, saver, example)
-    program.settle_memory()
     if begun is None:
       print(f'{workdir} is already at step {saver.latest()} of {steps}.')
       return
+    program.settle_memory()
     state, compiled = begun
     step = int(state.step)
     watched = feed.Feed(stream)
