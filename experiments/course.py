@@ -1,9 +1,11 @@
 """The course of a training run: begin or go on, save, tell, stop."""
 
 import contextlib
+import functools
 import gc
 import pathlib
 from collections.abc import Callable
+from concurrent import futures
 from typing import Any, NamedTuple
 
 from absl import flags
@@ -155,7 +157,11 @@ def _begin(run, compiled, stream, saver, example):
 
   cluster.check_agreement(replay.text())
   workdir, steps = training.WORKDIR.value, training.STEPS.value
-  anew = _RESTART.value or saver.latest() is None
+  latest = saver.latest()
+  anew = _RESTART.value or latest is None
+  begin = functools.partial(_compiling, run, compiled, example)
+  # What seems to be finished is looked at first.
+  made = begin() if anew or latest < steps else None
   state = compiled.place_state(run.init(anew))
   if not _RESTART.value:
     saved = saver.restore(state, record=run.record)
@@ -164,7 +170,7 @@ def _begin(run, compiled, stream, saver, example):
       stream.set_state(saved.position)
   if int(state.step) >= steps:
     return None
-  compiled, needed = compiled.ahead(state, example)
+  compiled, needed = (made or begin()).result()
   size = checkpoints.bytes_of(state)
   resources.check_memory(needed, size, training.BATCH_SIZE.value)
   # Only when all that could be refused has been.
@@ -175,6 +181,17 @@ def _begin(run, compiled, stream, saver, example):
     resources.warn_of_disk(workdir, state)
     replay.write(int(state.step))
   return state, compiled
+
+
+def _compiling(run, compiled, example):
+  """The step, compiled without Python, which can make the state meanwhile."""
+  import jax
+
+  like = jax.eval_shape(lambda: run.init(False))
+  pool = futures.ThreadPoolExecutor(1)
+  made = pool.submit(compiled.ahead(like, example))
+  pool.shutdown(wait=False)
+  return made
 
 
 def _saving(saver, record, stream):

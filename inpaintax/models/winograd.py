@@ -10,17 +10,21 @@ Lavin and Gray 2016, arXiv:1509.09308, F(2x2, 3x3), whose choice of points this
 is; F(2x2, 2x2) likewise, of the points 0, 1 and infinity.
 """
 
+import functools
 from collections.abc import Callable, Sequence
 
 import jax
 import jax.numpy as jnp
 from jax import lax
 
-_Pads = Sequence[tuple[int, int]]
+_Pads = tuple[tuple[int, int], ...]
 _Row = Sequence[jax.Array]
 _Grid = list[list[jax.Array]]
+# Layers alike are traced once; the program is the same as without.
+_traced_once = functools.partial(jax.jit, inline=True)
 
 
+@_traced_once(static_argnames=('pads', 'transposed'))
 def convolve(
   x: jax.Array, kernel: jax.Array, pads: _Pads, *, transposed: bool = False
 ) -> jax.Array:
@@ -50,6 +54,7 @@ def convolve(
   return y[:, : size[0], : size[1]]
 
 
+@_traced_once(static_argnames='pads')
 def gradients(
   x: jax.Array, kernel: jax.Array, grad: jax.Array, pads: _Pads
 ) -> tuple[jax.Array, jax.Array]:
@@ -70,11 +75,12 @@ def gradients(
     crop = [(-before, -after, 0) for before, after in pads]
     of_x = _pad(spread(grad, kernel), [(0, 0, 0), *crop, (0, 0, 0)])
   else:
-    back = [(2 - before, 2 - after) for before, after in pads]
+    back = tuple((2 - before, 2 - after) for before, after in pads)
     of_x = convolve(grad, kernel[::-1, ::-1], back, transposed=True)
   return of_x, of_kernel(x, grad, pads, len(kernel))
 
 
+@_traced_once()
 def spread(grad: jax.Array, kernel: jax.Array) -> jax.Array:
   """The transpose of a 2x2 `convolve` without padding, as a map of its images.
 
@@ -98,6 +104,7 @@ def spread(grad: jax.Array, kernel: jax.Array) -> jax.Array:
   return y[:, : grad.shape[1] + 1, : grad.shape[2] + 1]
 
 
+@_traced_once(static_argnames=('pads', 'side'))
 def of_kernel(
   x: jax.Array, grad: jax.Array, pads: _Pads, side: int
 ) -> jax.Array:

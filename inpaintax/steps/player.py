@@ -61,7 +61,8 @@ def init_player(
       values.
 
   Returns:
-    A `Player` on the default device.
+    A `Player` on the default device; within `jax.jit` or `jax.eval_shape`,
+    traced like all else.
   """
 
   def init(key: jax.Array) -> Player:
@@ -72,8 +73,11 @@ def init_player(
     average = (params, stats) if averaged else ()
     return Player(params, stats, tx.init(params), none, none, average)
 
-  # Random numbers compile very slowly on CPU when optimised, and run once.
-  quick = jax.default_backend() == 'cpu'
+  # Random numbers compile very slowly on CPU when optimised, and run once; what
+  # is traced is compiled as whoever traces it wants.
+  quick = jax.default_backend() == 'cpu' and not isinstance(
+    key, jax.core.Tracer
+  )
   options = {'xla_backend_optimization_level': 0} if quick else None
   made = jax.jit(init, compiler_options=options)(key)
   # In buffers of its own: a step gives each of them away once.

@@ -4,7 +4,7 @@ Not a condition within one step: within one, XLA's convolutions are fifty times
 slower on a CPU.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from inpaintax.steps.compile import Compiled
@@ -46,9 +46,14 @@ def in_stages(stages: Sequence[Compiled]) -> Compiled:
     stage, batch = placed
     return steps[stage].step(state, batch)
 
-  def ahead(state: Any, batch: Any) -> tuple[Compiled, int]:
-    steps[-1], needed = steps[-1].ahead(state, batch)
-    return made, needed
+  def ahead(state: Any, batch: Any) -> Callable[[], tuple[Compiled, int]]:
+    finish_last = steps[-1].ahead(state, batch)
+
+    def finish() -> tuple[Compiled, int]:
+      steps[-1], needed = finish_last()
+      return made, needed
+
+    return finish
 
   made = Compiled(step, place, steps[0].place_state, ahead)
   return made
