@@ -13,7 +13,8 @@ Suites: `train_step`, an alternating update of two networks, images per second;
 `ssda_train`, fine-tuning on patches drawn on the fly; `denoise`, whole images,
 megapixels per second; `input`, how long training waits for images; `startup`,
 from the command to the first step; `scaling`, over virtual devices of one CPU;
-`growth`, an update's cost by batch, image size and block size.
+`growth`, an update's cost by batch, image size and block size. Each takes
+minutes, and all of `train_step` half an hour; fewer --rounds and --cases less.
 The first two need PyTorch: `pip install -c constraints.txt '.[bench]'`.
 """
 
@@ -47,7 +48,10 @@ _OUTPUT = flags.DEFINE_string(
   'output', None, 'Folder to write the results into; none: only show them.'
 )
 _CASES = flags.DEFINE_list(
-  'cases', None, 'Only cases whose names contain one of these; none: all.'
+  'cases',
+  None,
+  'Only cases whose names, shown above the tables, contain one of these; none:'
+  ' all.',
 )
 _WORKDIR = flags.DEFINE_string(
   'workdir', None, 'Trained denoiser, for --suite=denoise.'
@@ -64,34 +68,50 @@ def main():
       f'--suite={suite} needs PyTorch: pip install -c constraints.txt'
       " '.[bench]'."
     )
-  if (suite == 'denoise') != (_WORKDIR.value is not None):
-    raise InputError('--workdir goes with --suite=denoise, and it alone.')
+  if suite == 'denoise' and _WORKDIR.value is None:
+    raise InputError(
+      '--suite=denoise needs --workdir: of a denoiser of Gaussian noise, which'
+      ' experiments.ssda trains.'
+    )
+  if suite != 'denoise':
+    program.refuse(['workdir'], f'with --suite={suite}')
   if suite in _NEED_TORCH:
     # JAX takes most of a GPU's memory at its start, and PyTorch's is the same.
     os.environ.setdefault('XLA_PYTHON_CLIENT_PREALLOCATE', 'false')
   if _OUTPUT.value is not None:
     pathlib.Path(_OUTPUT.value).mkdir(parents=True, exist_ok=True)
   found = []
-  for case in _cases(suite):
+  names: list[str] = []
+  for case in _cases(suite, names):
     found.append(case)
     _show(case)
     _write(suite, found)
-  if not found:
-    raise InputError(
-      f'--cases={",".join(_CASES.value)}: there is none of these.'
-    )
-  if suite not in _NEED_TORCH:  # They have the ceilings in their turns.
+  unknown = [part for part in _CASES.value or [] if not _named(part, names)]
+  if (
+    not unknown and suite not in _NEED_TORCH
+  ):  # They have the ceilings in their turns.
     found.append(_machine(_ROUNDS.value))
     _show(found[-1])
     _write(suite, found)
+  if unknown:
+    raise InputError(
+      f'--cases={",".join(unknown)}: no case of --suite={suite} is called so.'
+      f' Its cases: {", ".join(names)}.'
+    )
 
 
-def _cases(suite):
-  """What the suite measures, one after the other."""
+def _named(part, names):
+  return any(part in name for name in names)
+
+
+def _cases(suite, names):
+  """What the suite measures, one after the other; collects all names."""
   rounds = _ROUNDS.value
-  wanted = lambda name: (
-    not _CASES.value or any(part in name for part in _CASES.value)
-  )
+
+  def wanted(name):
+    names.append(name)
+    return not _CASES.value or any(part in name for part in _CASES.value)
+
   if suite == 'train_step':
     from experiments.benchmarks import train_step
 

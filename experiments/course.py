@@ -2,16 +2,15 @@
 
 import contextlib
 import functools
-import gc
 import pathlib
 from collections.abc import Callable
-from concurrent import futures
 from typing import Any, NamedTuple
 
 from absl import flags
 
 from experiments import (
   cluster,
+  compilation,
   feed,
   interruption,
   profiling,
@@ -86,8 +85,8 @@ def train(
     checkpoints.Checkpoints(workdir) as saver,
     interruption.Requests() as requests,
   ):
-    with _uncollected():
-      begun = _begin(run, compiled, stream, saver, example)
+    with compilation.uncollected():
+      begun = _begin(run, compiled, stream, saver, requests, example)
     if begun is None:
       print(f'{workdir} is already at step {saver.latest()} of {steps}.')
       return
@@ -128,17 +127,6 @@ def train(
       tracer.close()
 
 
-@contextlib.contextmanager
-def _uncollected():
-  """No search for garbage: while a step is traced there is little, and much to
-  search, a second of the start."""
-  gc.disable()
-  try:
-    yield
-  finally:
-    gc.enable()
-
-
 def _begin_anew(saver, workdir, first):
   """Sets aside what a run before has left."""
   from inpaintax.checkpoints import folder
@@ -149,7 +137,7 @@ def _begin_anew(saver, workdir, first):
     folder.set_aside(metrics, 'before_restart')
 
 
-def _begin(run, compiled, stream, saver, example):
+def _begin(run, compiled, stream, saver, requests, example):
   """(state, compiled step) to begin or to go on with; None: all is done."""
   import jax
 
@@ -159,7 +147,7 @@ def _begin(run, compiled, stream, saver, example):
   workdir, steps = training.WORKDIR.value, training.STEPS.value
   latest = saver.latest()
   anew = _RESTART.value or latest is None
-  begin = functools.partial(_compiling, run, compiled, example)
+  begin = functools.partial(compilation.begin, run.init, compiled, example)
   # What seems to be finished is looked at first.
   made = begin() if anew or latest < steps else None
   state = compiled.place_state(run.init(anew))
@@ -170,7 +158,7 @@ def _begin(run, compiled, stream, saver, example):
       stream.set_state(saved.position)
   if int(state.step) >= steps:
     return None
-  compiled, needed = (made or begin()).result()
+  compiled, needed = compilation.wait(made or begin(), requests)
   size = checkpoints.bytes_of(state)
   resources.check_memory(needed, size, training.BATCH_SIZE.value)
   # Only when all that could be refused has been.
@@ -181,17 +169,6 @@ def _begin(run, compiled, stream, saver, example):
     resources.warn_of_disk(workdir, state)
     replay.write(int(state.step))
   return state, compiled
-
-
-def _compiling(run, compiled, example):
-  """The step, compiled without Python, which can make the state meanwhile."""
-  import jax
-
-  like = jax.eval_shape(lambda: run.init(False))
-  pool = futures.ThreadPoolExecutor(1)
-  made = pool.submit(compiled.ahead(like, example))
-  pool.shutdown(wait=False)
-  return made
 
 
 def _saving(saver, record, stream):

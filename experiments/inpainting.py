@@ -64,7 +64,8 @@ _AVERAGE = flags.DEFINE_float(
   'average',
   0.0,
   "What a moving average of G's weights keeps of itself at each update, such as"
-  ' 0.999; filling is then done with the average. 0: none is kept.',
+  ' 0.999, and at the beginning less; filling is then done with the average. 0:'
+  ' none is kept.',
   lower_bound=0.0,
   upper_bound=1.0,
 )

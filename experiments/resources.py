@@ -34,7 +34,11 @@ def check_memory(needed: int, fixed: int, batch_size: int) -> None:
   if fits >= 1:
     advice = f'try --batch_size={fits}'
     if 'accumulate' in flags.FLAGS and 2 * fits <= batch_size:
-      advice += f', and --accumulate={-(-batch_size // fits)} for the same sum'
+      batches = -(-batch_size // fits)
+      advice = (
+        f'try --batch_size={-(-batch_size // batches)}, and'
+        f' --accumulate={batches} for the same sum'
+      )
   raise ResourceError(
     f'--batch_size={batch_size} needs about {needed / _GB:.1f} GB on a device,'
     f' which has {limit / _GB:.1f} GB: {advice}.'

@@ -28,7 +28,6 @@ took it when, where and how, but no thumbnail: that shows what was there.
 """
 
 import pathlib
-import sys
 import time
 
 from absl import flags
@@ -73,6 +72,10 @@ _SKIP_EXISTING = flags.DEFINE_bool(
 _APART = 1.5
 # What takes longer is told, seconds.
 _LONG = 5
+# Where more is missing, the mask may be meant the other way round.
+_MUCH = 0.5
+# Pixels a side from which an image tells how strong its noise is.
+_TELLING = 16
 
 
 def main():
@@ -130,8 +133,10 @@ def _read(item, read):
   """All of the photograph's file that is needed, before the work begins."""
   from inpaintax import images
 
-  found = read(item)
-  return found, images.read_metadata(item.image)
+  found, metadata = read(item), images.read_metadata(item.image)
+  if metadata.pictures > 1:
+    program.say(f'{item.name}: of its {metadata.pictures} pictures the first.')
+  return found, metadata
 
 
 def _write(item, restore, found):
@@ -165,17 +170,25 @@ def _read_hole(item):
       f' them equal{other}.'
     )
   fills = 'Black' if _MASK_INVERT.value else 'White'
+  other = '--nomask_invert' if _MASK_INVERT.value else '--mask_invert'
+  rule = (
+    f'{fills} is what to fill, and transparent parts are black; {other} turns'
+    ' that round'
+  )
   if missing.all():
-    other = '--nomask_invert' if _MASK_INVERT.value else '--mask_invert'
     raise InputError(
       f'{images.printable(item.mask)} marks every pixel as missing: nothing is'
-      f' left to go on. {fills} is what to fill; {other} turns that round.'
+      f' left to go on. {rule}.'
     )
   if not missing.any():
-    print(
-      f'{item.name}: nothing is missing ({fills} is what to fill): the'
-      ' photograph comes back unchanged.',
-      file=sys.stderr,
+    program.say(
+      f'{item.name}: nothing is missing ({rule}): the photograph comes back'
+      ' unchanged.'
+    )
+  elif missing.mean() > _MUCH:
+    program.say(
+      f'{images.printable(item.mask)} marks {missing.mean():.0%} of the'
+      f' photograph as missing. {rule}.'
     )
   return pixels, missing
 
@@ -263,7 +276,8 @@ def _load_denoiser():
       found = denoising.denoise_image(pixels, denoise)
     except InputError as error:
       raise InputError(f'{images.printable(item.image)}: {error}') from error
-    if about['name'] == 'gaussian' and not flags.FLAGS['sigma'].present:
+    told = flags.FLAGS['sigma'].present or min(pixels.shape[:2]) < _TELLING
+    if about['name'] == 'gaussian' and not told:
       _warn(item, denoising.estimated_sigma(pixels), about)
     return found
 
@@ -274,14 +288,11 @@ def _warn(item, sigma, about):
   """Tells where an image seems to have other noise than a model is for."""
   low, high = noise.levels(about)
   if not low / _APART <= sigma <= high * _APART:
-    print(
+    levels = f'{low:g} to {high:g}' if high > low else f'{low:g}'
+    outcome = 'noise to stay' if sigma > high else 'detail to be lost'
+    program.say(
       f'{item.name}: its noise seems to have a standard deviation of'
-      f' {sigma:.1f}, the model is for {low:g}'
-      + (f' to {high:g}.' if high > low else '.')
-      + ' Expect '
-      + ('noise to stay.' if sigma > high else 'detail to be lost.'),
-      file=sys.stderr,
-      flush=True,
+      f' {sigma:.1f}, the model is for {levels}. Expect {outcome}.'
     )
 
 

@@ -55,6 +55,18 @@ def test_a_mask_that_marks_in_grey_or_red_is_refused_an_empty_one_is_not(
   assert not images.read_mask(path).any()
 
 
+def test_a_photograph_as_a_mask_is_told(tmp_path, caplog):
+  path = tmp_path / 'mask.png'
+  ramp = np.arange(256, dtype=np.uint8)
+  # White, with a rim of a brush; and all greys there are.
+  brush = np.r_[np.zeros(100), ramp[::8], np.full(100, 255)].astype(np.uint8)
+  for mask, warned in ((brush, False), (ramp, True)):
+    caplog.clear()
+    images.write(path, mask[None])
+    np.testing.assert_array_equal(images.read_mask(path), mask[None] >= 128)
+    assert ('neither black nor white' in caplog.text) == warned
+
+
 def test_what_is_written_is_read_again(tmp_path, image):
   for suffix in ('.png', '.PNG', '.bmp', '.tif', '.ppm'):
     path = tmp_path / 'new' / f'a{suffix}'

@@ -34,8 +34,8 @@ class Apart:
     Args:
       make: a module's function; gives what does the work and waits for it.
       *args: its arguments, which can be pickled.
-      keep: whether it keeps its memory from the start, as our programs do, see
-        `keep_memory`.
+      keep: whether it keeps its memory from the start and settles it once the
+        work is compiled, as our programs do, see `program`.
 
     Raises:
       RuntimeError: it failed; the message says of what.
@@ -175,6 +175,8 @@ def _serve(pipe, make, args, keep):
   try:
     run = make(*args)
     run()
+    if keep:
+      program.settle_memory()
     pipe.send((True, None))
     while True:
       pipe.send((True, _WORDS[pipe.recv()](run)))

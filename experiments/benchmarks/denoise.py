@@ -37,7 +37,7 @@ def cases(
   about = trained.record.get('noise', {})
   if about.get('name') != 'gaussian':
     raise InputError(f'--workdir={workdir}: takes no Gaussian noise off.')
-  name = f'{_SIDE}x{_SIDE}, sigma {about["sigma"]:g}'
+  name = f'{_SIDE}x{_SIDE} sigma {about["sigma"]:g}'
   if wanted(name):
     yield {
       'case': name,

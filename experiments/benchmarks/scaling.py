@@ -45,7 +45,7 @@ def cases(
 
   # What it takes to compile, not to read what an earlier run compiled.
   jax.config.update('jax_enable_compilation_cache', False)
-  name = 'imagenet64, batch 64'
+  name = 'imagenet64 batch 64'
   if not wanted(name):
     return
   case = train_step.CASES[-1]

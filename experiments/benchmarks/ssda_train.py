@@ -27,7 +27,7 @@ def cases(
   """
   from experiments.benchmarks import torch_patches, torch_steps
 
-  name = f'{SIDE}x{SIDE}, {HIDDEN[0]} units, K = 2, batch {BATCH}'
+  name = f'{SIDE}x{SIDE} K={len(HIDDEN)} units {HIDDEN[0]} batch {BATCH}'
   if not wanted(name):
     return
   difference, operations = torch_patches.compared()

@@ -62,7 +62,7 @@ def cases(
 
   updates = timing.in_a_turn()
   for case in CASES:
-    name = f'{case.name}, batch {case.batch}'
+    name = f'{case.name} batch {case.batch}'
     if not wanted(name):
       continue
     difference, operations = torch_steps.compared(case)

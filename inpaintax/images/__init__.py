@@ -15,6 +15,7 @@ import cv2
 import jax
 import jax.numpy as jnp
 import numpy as np
+from absl import logging
 from PIL import Image
 
 from inpaintax.errors import InputError
@@ -46,6 +47,9 @@ SUFFIXES = (
 DEEP_SUFFIXES = ('.png', '.tif', '.tiff')
 
 _MASK_THRESHOLD = 128
+# Greys that are neither black nor white: the soft rim of a brush has them, a
+# photograph is full of them.
+_DARK, _FEW_BETWEEN = 48, 0.25
 
 
 def read(path: str | os.PathLike) -> np.ndarray:
@@ -93,7 +97,7 @@ def read_mask(path: str | os.PathLike) -> np.ndarray:
 
   Raises:
     InputError: the file cannot be read or decoded, or what it marks is not
-      white.
+      white. Of what seems to be a photograph a warning is logged.
   """
   name = printable(path)
   grey = to_grey(decode(_bytes_of(path), name=name, background=0))
@@ -103,6 +107,15 @@ def read_mask(path: str | os.PathLike) -> np.ndarray:
     raise InputError(
       f'{name}: the brightest pixel of the mask has a grey of {grey.max()}, and'
       f' missing is from {_MASK_THRESHOLD} on: make what is to be filled white'
+    )
+  between = ((grey >= _DARK) & (grey < 256 - _DARK)).mean()
+  if between > _FEW_BETWEEN:
+    logging.warning(
+      '%s: %.0f %% of it is neither black nor white: is it a mask? A grey of %d'
+      ' and more is missing.',
+      name,
+      100 * between,
+      _MASK_THRESHOLD,
     )
   return grey >= _MASK_THRESHOLD
 
@@ -182,9 +195,10 @@ def write(
         array = np.stack([array] * 3, axis=-1)
       if colours != SPACES[array.ndim]:
         metadata = metadata._replace(icc_profile=None)
-      said = metadata._asdict().items()
+      said = metadata._asdict()
+      del said['pictures']
       # To some of Pillow's formats None is no EXIF, but a broken one.
-      options = {name: value for name, value in said if value is not None}
+      options = {name: value for name, value in said.items() if value}
       Image.fromarray(array).save(part, **options)
     os.replace(part, path)
   except ValueError as error:

@@ -45,11 +45,14 @@ class Metadata(NamedTuple):
     exif: EXIF of who took it when, where and how; without orientation, which
       the pixels have been through.
     dpi: pixels per inch, across and down.
+    pictures: how many there are in the file, of an animation or of pages; of
+      them the first one is read, and one is written.
   """
 
   icc_profile: bytes | None = None
   exif: bytes | None = None
   dpi: tuple[float, float] | None = None
+  pictures: int = 1
 
 
 def read_metadata(path: str | os.PathLike) -> Metadata:
@@ -64,6 +67,7 @@ def read_metadata(path: str | os.PathLike) -> Metadata:
   """
   with Image.open(path) as picture:
     profile, dpi = picture.info.get('icc_profile'), picture.info.get('dpi')
+    pictures = getattr(picture, 'n_frames', 1)
     turned = orientation(picture) in (5, 6, 7, 8)
     try:
       exif = _kept(picture.getexif())
@@ -73,7 +77,8 @@ def read_metadata(path: str | os.PathLike) -> Metadata:
     profile = None
   if dpi is not None and not all(0 < float(n) < _MAX_DPI for n in dpi):
     dpi = None
-  return Metadata(profile, exif, dpi[::-1] if dpi and turned else dpi)
+  dpi = dpi[::-1] if dpi and turned else dpi
+  return Metadata(profile, exif, dpi, pictures)
 
 
 def orientation(picture: Image.Image) -> int:

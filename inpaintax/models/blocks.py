@@ -16,14 +16,15 @@ def check_sides(x: jax.Array, factor: int) -> None:
   """Refuses images that a network cannot halve often enough.
 
   Args:
-    x: `[B, H, W, C]`.
+    x: float `[B, H, W, C]`.
     factor: what H and W must be multiples of.
 
   Raises:
     ValueError: they are not.
-    AssertionError: `x` has another rank.
+    AssertionError: `x` has another rank, or is of integers, as 0..255 are.
   """
   chex.assert_rank(x, 4)
+  chex.assert_type(x, float)
   if x.shape[1] % factor or x.shape[2] % factor:
     raise ValueError(
       f'sides must be multiples of {factor}, got {x.shape[1:3]}.'

@@ -84,6 +84,7 @@ class ContextGenerator(nn.Module):
   ) -> jax.Array:
     del mask
     chex.assert_rank(observed, 4)
+    chex.assert_type(observed, float)
     side = 4 * 2 ** len(self.encoder_widths)
     if observed.shape[1:3] != (side, side):
       raise ValueError(

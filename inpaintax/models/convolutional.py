@@ -10,6 +10,8 @@ stays the same over many pixels. A sum of pixels times weights is bad at telling
 0 from 1 grey level beside edges of 200: the first layer is given that.
 """
 
+from collections.abc import Sequence
+
 import chex
 import jax
 from flax import linen as nn
@@ -66,6 +68,8 @@ class ConvolutionalAutoencoder(ssda.StackedAutoencoder):
     ValueError: an activation is not known, or cells do not fit.
   """
 
+  side: int = 16
+  hidden: Sequence[int] = (32, 64)
   cell: int = 2
 
   def setup(self) -> None:

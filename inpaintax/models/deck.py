@@ -112,6 +112,7 @@ class DeckDiscriminator(nn.Module):
   ) -> jax.Array:
     del mask
     chex.assert_rank(block, 4)
+    chex.assert_type(block, float)
     layer = functools.partial(
       _ConvActNorm, axis_name=self.axis_name, dtype=self.dtype
     )

@@ -121,6 +121,7 @@ class StackedAutoencoder(nn.Module):
       (codes `[B, side**2]`, means `[B, 1]`).
     """
     chex.assert_shape(patches, (None, self.side, self.side, 1))
+    chex.assert_type(patches, float)
     flat = patches.reshape(len(patches), -1)
     if mean is None:
       mean = jnp.zeros_like(flat[:, :1])

@@ -132,7 +132,8 @@ def make_gan_step(
     penalty: what D pays, `(critic, real, fake, share) -> [B]`, the share drawn
       uniformly from [0, 1] for each image; None: nothing.
     penalty_weight: of it, beside D's loss.
-    decay: of the generator's moving average, if its state has one.
+    decay: of the generator's moving average, if its state has one; less at
+      first, see `player.warmed_up`.
     moves: of `MOVES`: who is trained, the other staying as it is. Without D, G
       has the reconstruction loss alone.
     seed: root of the shares.
@@ -170,9 +171,10 @@ def make_gan_step(
     alone=moves == 'gen',
   )
   root = jax.random.fold_in(jax.random.key(seed), _SHARES)
-  move = functools.partial(player.move, axis_name=axis_name, decay=decay)
 
   def step(state: GanState, sample: Sample) -> tuple[GanState, Metrics]:
+    kept = player.warmed_up(decay, state.step)
+    move = functools.partial(player.move, axis_name=axis_name, decay=kept)
     # One forward pass of G serves both players.
     outs, pull_back, gen_stats = jax.vjp(
       lambda params: player.run(

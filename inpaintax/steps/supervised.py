@@ -69,7 +69,8 @@ def make_supervised_step(
       outputs each is, and the losses are summed.
     tx: its optimiser.
     reconstruction: `(prediction, target, mask) -> [B]`.
-    decay: of the network's moving average, if its state has one.
+    decay: of the network's moving average, if its state has one; less at
+      first, see `player.warmed_up`.
     axis_name: the pmapped axis or None; give the module the same one.
 
   Returns:
@@ -95,7 +96,7 @@ def make_supervised_step(
       stats,
       loss=value,
       axis_name=axis_name,
-      decay=decay,
+      decay=player.warmed_up(decay, state.step),
     )
     metrics = player.mean_over({'gen/rec': value}, axis_name)
     return SupervisedState(state.step + 1, gen), metrics

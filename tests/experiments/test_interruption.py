@@ -6,8 +6,11 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent import futures
 
 import pytest
+
+from experiments import compilation, interruption
 
 TINY = (
   f'--flagfile={pathlib.Path(__file__).with_name("context_encoder_tiny.flags")}',
@@ -212,3 +215,19 @@ def test_ctrl_c_before_a_program_listens_ends_it_without_a_traceback():
     check=False,
   )
   assert done.returncode == -signal.SIGINT and not done.stderr
+
+
+def test_compiling_is_not_waited_for_once_a_signal_asks_to_end():
+  never: futures.Future = futures.Future()
+  requests = interruption.Requests()
+  requests.stop = signal.SIGTERM
+  with pytest.raises(interruption.Interrupted, match='nothing has changed'):
+    compilation.wait(never, requests)
+  # What is there is taken, and its failure told.
+  done: futures.Future = futures.Future()
+  done.set_result('step')
+  assert compilation.wait(done, requests) == 'step'
+  failed: futures.Future = futures.Future()
+  failed.set_exception(MemoryError('all of it'))
+  with pytest.raises(MemoryError, match='all of it'):
+    compilation.wait(failed, requests)

@@ -5,6 +5,7 @@ import re
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from inpaintax import images
 
@@ -79,10 +80,34 @@ def test_an_empty_mask_changes_nothing_and_says_so(
   images.write(tmp_path / 'mask.png', np.zeros((30, 41), np.uint8))
   done = run_program('restore', *files())
   assert done.returncode == 0, done.stderr
-  assert 'nothing is missing (White is what to fill)' in done.stderr
+  assert 'nothing is missing (White is what to fill, ' in done.stderr
   np.testing.assert_array_equal(
     images.read(tmp_path / 'filled.png'), photo(30, 41)
   )
+
+
+def test_a_mask_that_may_be_meant_the_other_way_round_is_told(
+  run_program, files, tmp_path
+):
+  images.write(tmp_path / 'mask.png', 255 - hole(30, 41, 2, 2))
+  done = run_program('restore', *files())
+  assert 'mask.png marks 98% of the photograph as missing.' in done.stderr
+  assert '--mask_invert turns that round' in done.stderr
+
+
+def test_of_an_animation_it_is_told_that_one_picture_is_restored(
+  run_program, files, tmp_path
+):
+  first, second = (
+    Image.fromarray(picture) for picture in (photo(30, 41), photo(30, 41)[::-1])
+  )
+  first.save(
+    tmp_path / 'two.webp', save_all=True, append_images=[second], lossless=True
+  )
+  images.write(tmp_path / 'mask.png', hole(30, 41, 2, 2))
+  done = run_program('restore', *files(image='two.webp'))
+  assert done.returncode == 0, done.stderr
+  assert 'two.webp: of its 2 pictures the first.' in done.stderr
 
 
 def test_what_cannot_be_filled_is_refused(refusals_of, files, tmp_path):

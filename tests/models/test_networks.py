@@ -243,3 +243,23 @@ def test_images_and_options_that_do_not_fit_are_refused():
   ):
     with pytest.raises(AssertionError):  # One image, not a batch.
       module.init(key, jnp.zeros((16, 16, 3)), train=True)
+
+
+@pytest.mark.parametrize('name', sorted(models.MODELS))
+def test_images_of_0_to_255_are_refused(name):
+  # Taken for [-1, 1] they would give a picture, and no error.
+  module = models.build({'name': name, 'options': {}})
+  side, channels = {
+    'context_generator': (128, 3),
+    'convolutional_autoencoder': (16, 1),
+    'stacked_autoencoder': (13, 1),
+  }.get(name, (64, 3))
+  for kind in (np.uint8, np.int32, bool):
+    image = jax.ShapeDtypeStruct((2, side, side, channels), kind)
+    mask = jax.ShapeDtypeStruct((2, side, side, 1), jnp.float32)
+    with pytest.raises(AssertionError, match='type'):
+      jax.eval_shape(
+        lambda *given: module.init(jax.random.key(0), *given, train=True),
+        image,
+        mask,
+      )

@@ -1,5 +1,7 @@
 """Who moves, the average, penalties, features, stages of a generator."""
 
+import math
+
 import chex
 import jax
 import numpy as np
@@ -74,10 +76,10 @@ def test_d_alone_moves_as_it_does_in_turn(plain):
 
 
 def test_the_average_keeps_its_share_and_is_what_is_used():
-  after, _, before = game(averaged=True, decay=0.75)
+  after, _, before = game(averaged=True, decay=0.05)
   for number in (0, 1):
     old, new = before.gen[number], after.gen[number]
-    expected = jax.tree.map(lambda a, b: 0.75 * a + 0.25 * b, old, new)
+    expected = jax.tree.map(lambda a, b: 0.05 * a + 0.95 * b, old, new)
     chex.assert_trees_all_close(after.gen.average[number], expected, atol=1e-6)
   best = player.best(after.gen)
   chex.assert_trees_all_equal(best['params'], after.gen.average[0])
@@ -101,6 +103,41 @@ def test_from_0_to_1_the_average_is_1_less_the_decay_to_the_n():
     same, tx, ones, {}, loss=jnp.float32(0), axis_name=None, decay=0.9
   )
   chex.assert_trees_all_close(same.average[0], ones, rtol=1e-7)
+
+
+@pytest.mark.parametrize('alone', [True, False])
+def test_an_average_forgets_the_first_weights_in_few_updates(alone):
+  # What is left of them after n is the product of (1 + t) / (10 + t), t < n:
+  # 9! n! / (n + 9)!. Here they are 1, and all that come after 0.
+  state = gan.init_gan(
+    jax.random.key(0), GEN, DISC, *TXS, image=IMAGE, averaged=True
+  )
+  nothing = optax.set_to_zero()
+  to = lambda value: (
+    lambda tree: jax.tree.map(lambda x: jnp.full_like(x, value), tree)
+  )
+  gen = state.gen
+  gen = gen._replace(params=to(0)(gen.params), opt=nothing.init(gen.params))
+  gen = gen._replace(average=to(1)(gen.average))
+  state = state._replace(gen=gen)
+  recipe = {'reconstruction': reconstruction.masked_l2, 'decay': 0.999}
+  if alone:
+    state = supervised.SupervisedState(state.step, state.gen)
+    step = supervised.make_supervised_step(GEN, nothing, **recipe)
+  else:
+    step = gan.make_gan_step(
+      GEN, DISC, nothing, TXS[1], form=ADVERSARIAL['hinge'], **recipe
+    )
+  step = jax.jit(step)
+  for _ in range(3):
+    state, _ = step(state, SAMPLE)
+  left = math.factorial(9) * math.factorial(3) / math.factorial(12)
+  chex.assert_trees_all_close(
+    state.gen.average[0], to(left)(state.gen.params), rtol=1e-5
+  )
+  late = player.warmed_up(0.999, jnp.int32(8_990))
+  assert late == np.float32(0.999)
+  assert player.warmed_up(0.999, jnp.int32(8_900)) < late
 
 
 def test_a_step_that_is_not_finite_leaves_the_average_too():

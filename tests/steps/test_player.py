@@ -97,3 +97,17 @@ def test_a_pixel_that_is_nan_moves_neither_player_nor_statistics():
   later, metrics = step(after, good)
   assert np.isfinite(list(map(float, metrics.values()))).all()
   assert (later.gen.skipped, later.gen.streak, later.step) == (1, 0, 2)
+
+
+def test_a_start_can_be_traced_and_is_the_same():
+  nets = (
+    ContextGenerator((4, 8), (8, 4), bottleneck_width=6),
+    (ContextDiscriminator((4, 8))),
+  )
+  image = jax.ShapeDtypeStruct((1, 16, 16, 3), jnp.float32)
+  init = lambda: gan.init_gan(
+    jax.random.key(0), *nets, TX, TX, image=image, averaged=True
+  )
+  state, like = init(), jax.eval_shape(init)
+  chex.assert_trees_all_equal_shapes_and_dtypes(state, like)
+  chex.assert_trees_all_close(jax.jit(init)(), state, atol=1e-6)
