@@ -2,6 +2,9 @@
 
 A record `{'name': ..., 'options': {...}}`, plain JSON, describes a module; it
 is saved with every checkpoint, so that a checkpoint alone is enough.
+
+On a CPU the convolutional ones have reverse-mode derivatives of any order, but
+`jax.jvp` and `jax.jacfwd` refuse them: see `models.convolution`.
 """
 
 from typing import Any
