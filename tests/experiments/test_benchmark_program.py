@@ -200,9 +200,9 @@ def test_a_peer_that_does_not_run_is_told_and_left_out(monkeypatch):
 
 def test_what_cannot_be_measured_is_refused(refusals_of):
   cases = [
-    ('--suite=denoise', '--workdir goes with --suite=denoise'),
-    ('--suite=input --workdir=runs/x', '--workdir goes with --suite=denoise'),
-    ('--suite=input --cases=none', '--cases=none: there is none'),
+    ('--suite=denoise', '--suite=denoise needs --workdir'),
+    ('--suite=input --workdir=runs/x', '--workdir has no meaning with'),
+    ('--suite=startup --cases=none', 'cases: import, first step of imagenet64'),
   ]
   arguments = [flag.split() for flag, _ in cases]
   for (kind, message), (_, said) in zip(
