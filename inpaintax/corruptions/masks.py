@@ -52,9 +52,14 @@ def center(
   check(keys, size)
   holes = hole if isinstance(hole, tuple | list) else (hole, hole)
   for whole, part in zip(size, holes, strict=True):
-    if not 0 < part <= whole or (whole - part) % 2:
+    if (
+      not isinstance(part, int | np.integer)
+      or not 0 < part <= whole
+      or (whole - part) % 2
+    ):
       raise ValueError(
-        f'hole must fit in {size} with an even rest on each side, got {hole}.'
+        f'hole must be whole pixels that fit in {size} with an even rest on'
+        f' each side, got {hole}.'
       )
   mask = np.zeros((1, *size, 1), np.float32)
   top, left = [(w - p) // 2 for w, p in zip(size, holes, strict=True)]
@@ -100,7 +105,9 @@ def random_blocks(
   """
   check(keys, size)
   height, width = size
-  limit = math.floor(max_area * height * width + 1e-6)
+  # nan is no share, and no whole number either.
+  area = max_area if 0 <= max_area <= 1 else 0
+  limit = math.floor(area * height * width + 1e-6)
   check_sides(min_side, max_side, size)
   if max_blocks < 1:
     raise ValueError(f'max_blocks must be at least 1, got {max_blocks}.')
@@ -180,9 +187,10 @@ def random_region(
   """
   check(keys, size)
   pixels = size[0] * size[1]
-  least = math.ceil(min_area * pixels - 1e-6)
-  most = math.floor(max_area * pixels + 1e-6)
-  if not 0 <= least <= most <= pixels:
+  shares = 0 <= min_area <= max_area <= 1
+  least = math.ceil(min_area * pixels - 1e-6) if shares else 0
+  most = math.floor(max_area * pixels + 1e-6) if shares else 0
+  if not shares or least > most:
     raise ValueError(
       'wanted 0 <= min_area <= max_area <= 1 with a whole number of pixels of '
       f'{size} between them, got {min_area} and {max_area}.'
@@ -261,7 +269,8 @@ def check(keys: jax.Array, size: tuple[int, int]) -> None:
     AssertionError: `keys` are not typed keys of rank 1.
   """
   noise.check_keys(keys)
-  if len(size) != 2 or min(size) < 1:
+  pair = isinstance(size, tuple | list) and len(size) == 2
+  if not pair or min(size) < 1:
     raise ValueError(f'size must be a height and a width, got {size}.')
 
 

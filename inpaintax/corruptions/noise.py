@@ -107,12 +107,12 @@ def check_keys(keys: jax.Array) -> None:
   Raises:
     AssertionError: they are of another rank or type.
   """
-  chex.assert_rank(keys, 1)
   # A raw key is two numbers: it would pass for the keys of two samples.
   if not jnp.issubdtype(keys.dtype, jax.dtypes.prng_key):
     raise AssertionError(
       f'keys must be typed (jax.random.key), got {keys.dtype}.'
     )
+  chex.assert_rank(keys, 1)
 
 
 def check(keys: jax.Array, images: jax.Array) -> None:

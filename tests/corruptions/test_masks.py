@@ -90,14 +90,19 @@ class TestEveryMaker:
   @every_maker
   def test_refuses_raw_keys_and_a_single_key(self, name):
     # A raw key is two numbers, which would pass for two samples' keys.
-    for keys in (jnp.zeros(2, jnp.uint32), jax.random.key(0)):
-      with pytest.raises(AssertionError):
+    for keys, said in (
+      (jnp.zeros(2, jnp.uint32), 'typed'),
+      (jnp.zeros((4, 2), jnp.uint32), 'typed'),
+      (jax.random.key(0), 'rank'),
+    ):
+      with pytest.raises(AssertionError, match=said):
         MAKERS[name](keys, SIZE)
 
   @every_maker
-  def test_refuses_an_empty_size(self, name):
+  @pytest.mark.parametrize('size', [(0, 32), 32, (32, 32, 3)])
+  def test_refuses_what_is_no_size(self, name, size):
     with pytest.raises(ValueError, match='size'):
-      MAKERS[name](make_keys(1), (0, 32))
+      MAKERS[name](make_keys(1), size)
 
 
 class TestCenter:
@@ -115,7 +120,7 @@ class TestCenter:
     np.testing.assert_array_equal(boxes(drawn), [(2, 2, 3, 4)])
     assert drawn.sum() == 12
 
-  @pytest.mark.parametrize('hole', [0, 3, 10, (4, 3), (4, 4, 4)])
+  @pytest.mark.parametrize('hole', [0, 3, 10, 4.0, (4, 3), (4, 4, 4)])
   def test_refuses_what_is_empty_too_large_or_off_centre(self, hole):
     with pytest.raises(ValueError):
       masks.center(make_keys(1), (8, 8), hole=hole)
@@ -209,6 +214,7 @@ class TestRandomBlocks:
       {'min_side': 2, 'max_side': 5},  # 25 of 64 pixels, above a quarter
       {'min_side': 2, 'max_side': 2, 'max_blocks': 0},
       {'min_side': 2, 'max_side': 2, 'max_area': 1.5},
+      {'min_side': 2, 'max_side': 2, 'max_area': float('nan')},
     ],
   )
   def test_refuses(self, options):

@@ -144,6 +144,9 @@ def test_the_joint_loss_by_hand():
   np.testing.assert_allclose(joint(rec, adv, weight=0.001), [0.0406531], 1e-5)
   np.testing.assert_array_equal(joint(rec, adv, weight=0.0), rec)
   np.testing.assert_array_equal(joint(rec, adv, weight=1.0), adv)
+  # A schedule's weight is a number of the step.
+  scheduled = jax.jit(lambda weight: joint(rec, adv, weight=weight))
+  np.testing.assert_allclose(scheduled(0.001), [0.0406531], 1e-5)
 
 
 def test_the_joint_loss_passes_each_gradient_with_its_weight():
