@@ -75,7 +75,7 @@ _LONG = 5
 # Where more is missing, the mask may be meant the other way round.
 _MUCH = 0.5
 # Pixels a side from which an image tells how strong its noise is.
-_TELLING = 16
+_TELLING = 8
 
 
 def main():
