@@ -87,17 +87,15 @@ def main():
     _show(case)
     _write(suite, found)
   unknown = [part for part in _CASES.value or [] if not _named(part, names)]
-  if (
-    not unknown and suite not in _NEED_TORCH
-  ):  # They have the ceilings in their turns.
-    found.append(_machine(_ROUNDS.value))
-    _show(found[-1])
-    _write(suite, found)
   if unknown:
     raise InputError(
       f'--cases={",".join(unknown)}: no case of --suite={suite} is called so.'
       f' Its cases: {", ".join(names)}.'
     )
+  if suite not in _NEED_TORCH:  # They have the ceilings in their turns.
+    found.append(_machine(_ROUNDS.value))
+    _show(found[-1])
+    _write(suite, found)
 
 
 def _named(part, names):
