@@ -15,7 +15,7 @@ megapixels per second; `input`, how long training waits for images; `startup`,
 from the command to the first step; `scaling`, over virtual devices of one CPU;
 `growth`, an update's cost by batch, image size and block size. Each takes
 minutes, and all of `train_step` half an hour; fewer --rounds and --cases less.
-The first two need PyTorch: `pip install -c constraints.txt '.[bench]'`.
+The first two need PyTorch: `pip install -c constraints.txt -e '.[bench]'`.
 """
 
 import importlib.util
@@ -66,7 +66,7 @@ def main():
   if suite in _NEED_TORCH and importlib.util.find_spec('torch') is None:
     raise InputError(
       f'--suite={suite} needs PyTorch: pip install -c constraints.txt'
-      " '.[bench]'."
+      " -e '.[bench]'."
     )
   if suite == 'denoise' and _WORKDIR.value is None:
     raise InputError(
@@ -86,7 +86,11 @@ def main():
     found.append(case)
     _show(case)
     _write(suite, found)
-  unknown = [part for part in _CASES.value or [] if not _named(part, names)]
+  unknown = [
+    part
+    for part in _CASES.value or []
+    if not any(part in name for name in names)
+  ]
   if unknown:
     raise InputError(
       f'--cases={",".join(unknown)}: no case of --suite={suite} is called so.'
@@ -96,10 +100,6 @@ def main():
     found.append(_machine(_ROUNDS.value))
     _show(found[-1])
     _write(suite, found)
-
-
-def _named(part, names):
-  return any(part in name for name in names)
 
 
 def _cases(suite, names):

@@ -133,10 +133,10 @@ def _read(item, read):
   """All of the photograph's file that is needed, before the work begins."""
   from inpaintax import images
 
-  found, metadata = read(item), images.read_metadata(item.image)
-  if metadata.pictures > 1:
-    program.say(f'{item.name}: of its {metadata.pictures} pictures the first.')
-  return found, metadata
+  found, pictures = read(item), images.count_pictures(item.image)
+  if pictures > 1:
+    program.say(f'{item.name}: of its {pictures} pictures the first.')
+  return found, images.read_metadata(item.image)
 
 
 def _write(item, restore, found):

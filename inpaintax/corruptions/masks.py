@@ -105,13 +105,13 @@ def random_blocks(
   """
   check(keys, size)
   height, width = size
-  # nan is no share, and no whole number either.
-  area = max_area if 0 <= max_area <= 1 else 0
-  limit = math.floor(area * height * width + 1e-6)
+  limit = 0  # As if none fitted: nan has no floor.
+  if 0 <= max_area <= 1:
+    limit = math.floor(max_area * height * width + 1e-6)
   check_sides(min_side, max_side, size)
   if max_blocks < 1:
     raise ValueError(f'max_blocks must be at least 1, got {max_blocks}.')
-  if not max_side**2 <= limit <= height * width:
+  if max_side**2 > limit:
     raise ValueError(
       f'max_area must be in (0, 1] and hold one block of side {max_side} '
       f'({max_side**2 / height / width:.4f} of {size}), got {max_area}.'
@@ -187,10 +187,11 @@ def random_region(
   """
   check(keys, size)
   pixels = size[0] * size[1]
-  shares = 0 <= min_area <= max_area <= 1
-  least = math.ceil(min_area * pixels - 1e-6) if shares else 0
-  most = math.floor(max_area * pixels + 1e-6) if shares else 0
-  if not shares or least > most:
+  least, most = 1, 0  # As if none lay between: nan has no floor.
+  if 0 <= min_area <= max_area <= 1:
+    least = math.ceil(min_area * pixels - 1e-6)
+    most = math.floor(max_area * pixels + 1e-6)
+  if least > most:
     raise ValueError(
       'wanted 0 <= min_area <= max_area <= 1 with a whole number of pixels of '
       f'{size} between them, got {min_area} and {max_area}.'

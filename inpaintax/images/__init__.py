@@ -24,6 +24,7 @@ from inpaintax.images.decoding import decode as decode
 from inpaintax.images.decoding import decode_deep as decode_deep
 from inpaintax.images.metadata import SPACES, space
 from inpaintax.images.metadata import Metadata as Metadata
+from inpaintax.images.metadata import count_pictures as count_pictures
 from inpaintax.images.metadata import read_metadata as read_metadata
 from inpaintax.images.resizing import resize_mask as resize_mask
 from inpaintax.images.resizing import resize_short_side as resize_short_side
@@ -195,10 +196,9 @@ def write(
         array = np.stack([array] * 3, axis=-1)
       if colours != SPACES[array.ndim]:
         metadata = metadata._replace(icc_profile=None)
-      said = metadata._asdict()
-      del said['pictures']
+      said = metadata._asdict().items()
       # To some of Pillow's formats None is no EXIF, but a broken one.
-      options = {name: value for name, value in said.items() if value}
+      options = {name: value for name, value in said if value is not None}
       Image.fromarray(array).save(part, **options)
     os.replace(part, path)
   except ValueError as error:

@@ -45,14 +45,11 @@ class Metadata(NamedTuple):
     exif: EXIF of who took it when, where and how; without orientation, which
       the pixels have been through.
     dpi: pixels per inch, across and down.
-    pictures: how many there are in the file, of an animation or of pages; of
-      them the first one is read, and one is written.
   """
 
   icc_profile: bytes | None = None
   exif: bytes | None = None
   dpi: tuple[float, float] | None = None
-  pictures: int = 1
 
 
 def read_metadata(path: str | os.PathLike) -> Metadata:
@@ -67,7 +64,6 @@ def read_metadata(path: str | os.PathLike) -> Metadata:
   """
   with Image.open(path) as picture:
     profile, dpi = picture.info.get('icc_profile'), picture.info.get('dpi')
-    pictures = getattr(picture, 'n_frames', 1)
     turned = orientation(picture) in (5, 6, 7, 8)
     try:
       exif = _kept(picture.getexif())
@@ -77,8 +73,20 @@ def read_metadata(path: str | os.PathLike) -> Metadata:
     profile = None
   if dpi is not None and not all(0 < float(n) < _MAX_DPI for n in dpi):
     dpi = None
-  dpi = dpi[::-1] if dpi and turned else dpi
-  return Metadata(profile, exif, dpi, pictures)
+  return Metadata(profile, exif, dpi[::-1] if dpi and turned else dpi)
+
+
+def count_pictures(path: str | os.PathLike) -> int:
+  """How many pictures an image file holds, of which the first one is read.
+
+  Args:
+    path: a file that `inpaintax.images.read` accepts.
+
+  Returns:
+    Frames of an animation, or pages; of most files 1.
+  """
+  with Image.open(path) as picture:
+    return getattr(picture, 'n_frames', 1)
 
 
 def orientation(picture: Image.Image) -> int:

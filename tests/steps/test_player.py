@@ -102,7 +102,7 @@ def test_a_pixel_that_is_nan_moves_neither_player_nor_statistics():
 def test_a_start_can_be_traced_and_is_the_same():
   nets = (
     ContextGenerator((4, 8), (8, 4), bottleneck_width=6),
-    (ContextDiscriminator((4, 8))),
+    ContextDiscriminator((4, 8)),
   )
   image = jax.ShapeDtypeStruct((1, 16, 16, 3), jnp.float32)
   init = lambda: gan.init_gan(
