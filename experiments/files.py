@@ -1,5 +1,6 @@
 """Photographs to restore, one or a folder of them, and what becomes of each."""
 
+import collections
 import csv
 import os
 import pathlib
@@ -71,6 +72,9 @@ def in_folder(
 ) -> list[Item]:
   """What is to be done in a folder, in order of path.
 
+  The results are PNG files of the photographs' names; of those that differ in
+  their suffix alone it stays: `a.jpg.png`, `a.heic.png`.
+
   Args:
     folder: of the photographs.
     masks: one mask for all, or a folder of them; None: they need none.
@@ -104,13 +108,20 @@ def in_folder(
     of_name = _by_name(masks)
   items: list[Item] = []
   taken: dict[pathlib.Path, pathlib.Path] = {}
-  for path in _images_below(folder, others):
-    if masks is not None and path.resolve() == masks.resolve():
-      continue
+  paths = [
+    path
+    for path in _images_below(folder, others)
+    if masks is None or path.resolve() != masks.resolve()
+  ]
+  alike = collections.Counter(path.with_suffix('') for path in paths)
+  for path in paths:
     relative = path.relative_to(folder)
+    alone = alike[path.with_suffix('')] == 1
     shared = masks is not None and not masks.is_dir()
     mask = masks if shared else of_name.get(relative.with_suffix(''))
-    made = output / relative.with_suffix('.png')
+    made = output / (
+      relative.with_suffix('.png') if alone else f'{relative}.png'
+    )
     if made in taken:
       raise InputError(
         f'{printable(taken[made])} and {printable(path)} would both become'

@@ -20,8 +20,8 @@ that it was trained on.
 
 With a folder as --image, --mask is one mask for all or a folder of masks that
 bear the images' names, whatever their suffixes; --output is a folder then, and
-gets a PNG for each image. Images that fail are named in its failures.csv, and
-the exit code is 4.
+gets a PNG for each: a.png, of a.jpg and a.heic a.jpg.png and a.heic.png. Images
+that fail are named in its failures.csv, and the exit code is 4.
 
 A result keeps the photograph's colour profile, resolution, and of its EXIF who
 took it when, where and how, but no thumbnail: that shows what was there.

@@ -3,9 +3,11 @@
 import io
 import os
 import struct
+import sys
 
 import cv2
 import numpy as np
+import pillow_heif
 import pytest
 from PIL import Image, ImageOps
 from pngs import bomb
@@ -185,6 +187,47 @@ def test_an_animation_gives_its_first_picture():
   frames[0].save(out, 'GIF', save_all=True, append_images=frames[1:])
   image = decode(out.getvalue())
   np.testing.assert_array_equal(image, np.full((3, 4, 3), [255, 0, 0]))
+
+
+@pytest.mark.parametrize('kind', ['AVIF', 'HEIF'])
+def test_photographs_of_telephones_are_read(kind, tmp_path):
+  pillow_heif.register_heif_opener()
+  image = smooth(40, 60)
+  for mode in ('RGB', 'RGBA', 'L'):
+    exif = Image.Exif()
+    exif[0x10F] = 'maker'
+    picture = Image.fromarray(image).convert(mode)
+    out = io.BytesIO()
+    picture.save(out, kind, quality=95, exif=exif)
+    truth = np.asarray(picture.convert('RGB')).astype(int)
+    assert np.abs(decode(out.getvalue()) - truth).mean() < 6  # Other: 60.
+    path = tmp_path / f'a.{kind.lower()}'
+    path.write_bytes(out.getvalue())
+    assert path.suffix in images.SUFFIXES
+    assert images.count_pictures(path) == 1
+    assert b'maker' in images.read_metadata(path).exif
+  cut = out.getvalue()[: len(out.getvalue()) // 2]
+  with pytest.raises(InputError, match=r'^it: cannot decode: '):
+    decode(cut)
+
+
+@pytest.mark.parametrize('orientation', range(1, 9))
+def test_an_avif_stands_upright(orientation):
+  image, exif = smooth(40, 60), Image.Exif()
+  exif[0x112] = orientation
+  png = encode(image, 'PNG', exif=exif)
+  exif[0x112] = orientation  # Which the next one takes out.
+  avif = encode(image, 'AVIF', exif=exif, quality=95)
+  assert np.abs(decode(avif).astype(int) - decode(png)).mean() < 3
+
+
+def test_without_its_extra_a_heic_says_what_to_install(monkeypatch):
+  pillow_heif.register_heif_opener()
+  heic = encode(smooth(40, 60), 'HEIF')
+  monkeypatch.setitem(sys.modules, 'pillow_heif', None)
+  with pytest.raises(InputError, match=r"pip install 'inpaintax\[heic\]'"):
+    decode(heic)
+  decode(encode(smooth(40, 60), 'AVIF'))
 
 
 @pytest.mark.parametrize('kind', ['JPEG', 'PNG', 'TIFF', 'GIF', 'WEBP'])

@@ -32,8 +32,11 @@ from inpaintax.images.resizing import resized_shape as resized_shape
 
 # What files of images are called, in folders and in archives.
 SUFFIXES = (
+  '.avif',
   '.bmp',
   '.gif',
+  '.heic',
+  '.heif',
   '.jpeg',
   '.jpg',
   '.pgm',

@@ -3,7 +3,8 @@
 - The result is upright: the EXIF orientation is applied, if it can be read.
 - Grey becomes three equal channels; palette, CMYK and 1-bit are converted.
 - Transparent pixels are seen over white, as a page would show them.
-- 16 bit becomes 8 bit by scaling, v / 257 rounded, never by clipping.
+- 16 bit becomes 8 bit by scaling, v / 257 rounded, never by clipping. The 10
+  and 12 bit of AVIF and HEIC become 8 bit in their decoders.
 - Of an animation or a multi-page file, the first picture.
 - Not read at all: 32-bit integer and floating-point pixels, whose white is
   anybody's guess, and pictures of more than `MAX_PIXELS`.
@@ -16,12 +17,12 @@ import numpy as np
 from PIL import Image, ImageFile, UnidentifiedImageError
 
 from inpaintax.errors import InputError
-from inpaintax.images import metadata
+from inpaintax.images import heic, metadata
 
 # 256 MiB of RGB. Checked against the header: a bomb is never unpacked.
 MAX_PIXELS = 89_478_485
 
-_FORMATS = ('JPEG', 'PNG', 'BMP', 'GIF', 'TIFF', 'WEBP', 'PPM')
+_FORMATS = ('JPEG', 'PNG', 'BMP', 'GIF', 'TIFF', 'WEBP', 'PPM', 'AVIF')
 
 # Batches are made by several threads already.
 cv2.setNumThreads(1)
@@ -31,7 +32,8 @@ def decode(data: bytes, *, name: str, background: int = 255) -> np.ndarray:
   """Decodes one image file by the policy of this module.
 
   Args:
-    data: the file's bytes: JPEG, PNG, BMP, GIF, TIFF, WebP or PPM.
+    data: the file's bytes: JPEG, PNG, BMP, GIF, TIFF, WebP, PPM, AVIF, or HEIC
+      with the extra `heic`.
     name: what to call the image in errors: its path, as a rule.
     background: grey behind transparent pixels: 255 (white) or 0 (black).
 
@@ -86,8 +88,10 @@ def _decoded(data: bytes, name: str) -> tuple[np.ndarray, int]:
   except InputError:
     raise
   except UnidentifiedImageError as error:
+    if heic.boxed(data):  # Cut off, their plugins do not know them.
+      raise InputError(f'{name}: cannot decode: not whole') from error
     raise InputError(
-      f'{name}: not an image of a known kind ({", ".join(_FORMATS)})'
+      f'{name}: not an image of a known kind ({", ".join(_FORMATS)}, HEIC)'
     ) from error
   except Exception as error:  # Pillow's plugins raise whatever they like.
     reason = ' '.join(str(error).split())
@@ -133,7 +137,8 @@ def _plain_jpeg_size(data: bytes) -> tuple[int, int] | None:
 
 def _pixels(data: bytes, name: str) -> tuple[np.ndarray, int]:
   """Raw samples, uint8 or uint16 `[H, W]` or `[H, W, C]`, and orientation."""
-  with Image.open(io.BytesIO(data), formats=_FORMATS) as picture:
+  formats = [heic.FORMAT] if heic.prepare(data, name) else _FORMATS
+  with Image.open(io.BytesIO(data), formats=formats) as picture:
     assert isinstance(picture, ImageFile.ImageFile)  # As all that is opened.
     _check_size(*picture.size, name)
     deep = picture.mode in ('LA', 'RGB', 'RGBA') and _is_16_bit(picture)

@@ -9,6 +9,8 @@ from typing import NamedTuple
 
 from PIL import ExifTags, Image
 
+from inpaintax.images import heic
+
 # What an ICC profile calls the colours of an array of so many axes.
 SPACES = {2: b'GRAY', 3: b'RGB '}
 
@@ -62,7 +64,7 @@ def read_metadata(path: str | os.PathLike) -> Metadata:
     What is to be kept of it: see `Metadata` and this module's text. A damaged
     EXIF and a resolution that makes no sense count as none.
   """
-  with Image.open(path) as picture:
+  with _opened(path) as picture:
     profile, dpi = picture.info.get('icc_profile'), picture.info.get('dpi')
     turned = orientation(picture) in (5, 6, 7, 8)
     try:
@@ -85,8 +87,14 @@ def count_pictures(path: str | os.PathLike) -> int:
   Returns:
     Frames of an animation, or pages; of most files 1.
   """
-  with Image.open(path) as picture:
+  with _opened(path) as picture:
     return getattr(picture, 'n_frames', 1)
+
+
+def _opened(path: str | os.PathLike) -> Image.Image:
+  with open(path, 'rb') as file:
+    heic.prepare(file.read(64), os.fspath(path))
+  return Image.open(path)
 
 
 def orientation(picture: Image.Image) -> int:

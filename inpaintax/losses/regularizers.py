@@ -13,7 +13,7 @@ _EDGE = 1e-6
 
 
 def kl_sparsity(
-  hidden: jax.Array, *, rho: float, axis_name: str | None = None
+  hidden: jax.Array, *, rho: float | jax.Array, axis_name: str | None = None
 ) -> jax.Array:
   """Kullback-Leibler divergence of the units' mean activations from rho.
 
@@ -24,7 +24,8 @@ def kl_sparsity(
 
   Args:
     hidden: activations in [0, 1], float `[B, units]`.
-    rho: sparsity target, in (0, 1).
+    rho: sparsity target, in (0, 1). Under `jit` it may be traced, as a schedule
+      is, and is then not checked.
     axis_name: pmapped axis over which to average the activations, or None.
       Gradients averaged over the axis are then those of the whole batch.
 
@@ -32,7 +33,7 @@ def kl_sparsity(
     Scalar, nats, at least 0; for 0.5 everywhere and rho 0.05, 0.4946 a unit.
 
   Raises:
-    ValueError: `rho` is outside (0, 1).
+    ValueError: `rho` is outside (0, 1), or the batch is empty.
     AssertionError: `hidden` is not a float matrix.
 
   Source: Xie, Xu and Chen 2012, "Image denoising and inpainting with deep
@@ -43,8 +44,10 @@ def kl_sparsity(
   """
   chex.assert_rank(hidden, 2)
   chex.assert_type(hidden, float)
-  if not 0 < rho < 1:
+  if not isinstance(rho, jax.core.Tracer) and not 0 < rho < 1:
     raise ValueError(f'rho must be in (0, 1), got {rho}.')
+  if not len(hidden):
+    raise ValueError('the mean activation of an empty batch is not defined.')
   mean = hidden.mean(0)
   if axis_name is not None:
     mean = jax.lax.pmean(mean, axis_name)

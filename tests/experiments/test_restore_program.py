@@ -201,6 +201,7 @@ def test_folders_that_make_no_sense_are_refused(refusals_of, files, tmp_path):
     'one/a.png',
     'two/a.png',
     'two/a.bmp',
+    'two/a.png.tif',
     'm/b.png',
   ):
     path = tmp_path / name
@@ -208,7 +209,7 @@ def test_folders_that_make_no_sense_are_refused(refusals_of, files, tmp_path):
     path.write_bytes(b'')
   cases = [
     ({'image': 'text'}, r'no image in this folder; .*\.jpg'),
-    ({'image': 'two'}, r'a.bmp and .*a.png would both .*rename one'),
+    ({'image': 'two'}, r'a.png and .*a.png.tif would both .*rename one'),
     ({'image': 'one', 'mask': 'two'}, 'masks of the same name'),
     ({'image': 'one', 'output': 'one'}, 'is the folder of the images'),
     ({'image': 'one', 'mask': 'm'}, 'no mask there has the name'),

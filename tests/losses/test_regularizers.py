@@ -64,6 +64,18 @@ def test_targets_that_no_mean_has_are_refused(rho):
     regularizers.kl_sparsity(jnp.full((2, 2), 0.5), rho=rho)
 
 
+def test_a_target_may_be_a_schedule_and_a_batch_may_not_be_empty():
+  hidden = jnp.full((2, 3), 0.3)
+  traced = jax.jit(lambda rho: regularizers.kl_sparsity(hidden, rho=rho))
+  for rho in (0.05, 0.4):
+    expected = 3 * (
+      rho * np.log(rho / 0.3) + (1 - rho) * np.log((1 - rho) / 0.7)
+    )
+    np.testing.assert_allclose(traced(rho), expected, rtol=1e-5)
+  with pytest.raises(ValueError, match='empty'):
+    regularizers.kl_sparsity(jnp.zeros((0, 3)), rho=0.05)
+
+
 def test_frobenius_is_half_the_sum_of_squares_of_all_weights():
   weights = jnp.array([[1.0, 2.0]]), jnp.array([[3.0], [4.0]])
   assert regularizers.frobenius(*weights) == 15.0
