@@ -4,27 +4,26 @@ r"""Restores photographs: fills holes in them, or takes noise or text off.
     --mask=hole.png --output=filled.png
 
 White (128 and above) in the mask is what to fill; --mask_invert turns that
-round. All other pixels come back bit for bit, in a picture of 8 bit and three
-colours, into which others are turned first. A model that was trained on a
-centre hole fills holes of up to that size, each at its own place, and refuses
-larger ones; a model of `experiments.completion` fills any: `inpaintax.restore`.
+round. All other pixels come back bit for bit, of 8 or 16 bit, grey or coloured;
+transparent parts become white. A model that was trained on a centre hole fills
+holes of up to that size, each at its own place, and refuses larger ones; one of
+`experiments.completion` fills any: `inpaintax.restore`.
 
   python -m experiments.restore --workdir=runs/ssda --image=noisy.png \
     --output=clean.png
   python -m experiments.restore --workdir=runs/ssda --image=photographs \
     --output=cleaned
 
-Without a mask a denoiser restores the whole photograph, each channel alone; one
-of 16 bit stays so, transparent parts become white. A denoiser is for the noise
-that it was trained on.
+Without a mask a denoiser restores the whole photograph, each channel alone. A
+denoiser is for the noise that it was trained on.
 
 With a folder as --image, --mask is one mask for all or a folder of masks that
 bear the images' names, whatever their suffixes; --output is a folder then, and
 gets a PNG for each: a.png, of a.jpg and a.heic a.jpg.png and a.heic.png. Images
 that fail are named in its failures.csv, and the exit code is 4.
 
-A result keeps the photograph's colour profile, resolution, and of its EXIF who
-took it when, where and how, but no thumbnail: that shows what was there.
+A result keeps the colour profile, the resolution, and of the EXIF who took it
+when, where and how, but no thumbnail: that shows what was there.
 """
 
 import pathlib
@@ -97,8 +96,6 @@ def main():
     raise InputError('--overwrite and --skip_existing: give one of them.')
   if mask is not None and output.resolve() == mask.resolve():
     raise InputError(f'--output={output} is where the masks are.')
-  # Read before the model is loaded, which takes seconds.
-  read = _read_noisy if mask is None else _read_hole
   load = _load_denoiser if mask is None else _load_filler
   several = image.is_dir()
   find = files.in_folder if several else files.single
@@ -117,26 +114,28 @@ def main():
     restore, tracer = load(), profiling.Tracer(str(output), before=0)
 
     def one(item):
-      _write(item, restore, _read(item, read))
+      _write(item, restore, _read(item))
       tracer.tick(None)
 
     files.each(items, output, one)
   else:
     [item] = items
-    begun, restore = _read(item, read), load()
+    # Read before the model is loaded, which takes seconds.
+    begun, restore = _read(item), load()
     tracer = profiling.Tracer(str(output.parent), before=0)
     _write(item, restore, begun)
   tracer.close()
 
 
-def _read(item, read):
-  """All of the photograph's file that is needed, before the work begins."""
+def _read(item):
+  """All of the photograph's files that is needed, before the work begins."""
   from inpaintax import images
 
-  found, pictures = read(item), images.count_pictures(item.image)
+  pixels, pictures = _read_pixels(item), images.count_pictures(item.image)
   if pictures > 1:
     program.say(f'{item.name}: of its {pictures} pictures the first.')
-  return found, images.read_metadata(item.image)
+  holes = [_read_missing(item, pixels.shape[:2])] if _MASK.value else []
+  return (pixels, *holes), images.read_metadata(item.image)
 
 
 def _write(item, restore, found):
@@ -147,20 +146,20 @@ def _write(item, restore, found):
   print(images.printable(item.output), flush=True)
 
 
-def _read_hole(item):
-  """Pixels and mask; refuses what no model can fill."""
+def _read_missing(item, shape):
+  """What is to be filled in an image; refuses what no model can fill."""
   from inpaintax import images
   from inpaintax.errors import InputError
 
   if item.mask is None:
     raise InputError(f'no mask of this name in {_MASK.value}')
-  pixels, missing = images.read(item.image), images.read_mask(item.mask)
+  missing = images.read_mask(item.mask)
   if _MASK_INVERT.value:
     missing = ~missing
-  if _RESIZE_MASK.value and _alike(missing.shape, pixels.shape[:2]):
-    missing = images.resize_mask(missing, pixels.shape[:2])
-  if missing.shape != pixels.shape[:2]:
-    (height, width), (rows, columns) = missing.shape, pixels.shape[:2]
+  if _RESIZE_MASK.value and _alike(missing.shape, shape):
+    missing = images.resize_mask(missing, shape)
+  if missing.shape != shape:
+    (height, width), (rows, columns) = missing.shape, shape
     other = ', or give --resize_mask'
     if _RESIZE_MASK.value:
       other = '; --resize_mask keeps the proportions'
@@ -190,7 +189,7 @@ def _read_hole(item):
       f'{images.printable(item.mask)} marks {missing.mean():.0%} of the'
       f' photograph as missing. {rule}.'
     )
-  return pixels, missing
+  return missing
 
 
 def _alike(shape, other):
@@ -230,15 +229,16 @@ def _load_filler():
       raise InputError(f'{images.printable(item.mask)}: {error}') from error
     took = time.monotonic() - begun
     if took > _LONG:
-      size = missing.size / 1e6
-      program.say(f'{item.name}: {size:.1f} megapixels in {took:.0f} s.')
+      program.say(
+        f'{item.name}: {missing.size / 1e6:.1f} megapixels in {took:.0f} s.'
+      )
     return filled
 
   return fill
 
 
-def _read_noisy(item):
-  """The pixels, 8 or 16 bit, grey or coloured."""
+def _read_pixels(item):
+  """8 or 16 bit, grey or coloured."""
   import numpy as np
 
   from inpaintax import images
@@ -251,7 +251,7 @@ def _read_noisy(item):
       f'{item.name} has 16 bit, which {item.output} does not hold: use one of'
       f' {" ".join(images.DEEP_SUFFIXES)}'
     )
-  return (pixels,)
+  return pixels
 
 
 def _load_denoiser():

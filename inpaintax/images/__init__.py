@@ -22,6 +22,7 @@ from inpaintax.errors import InputError
 from inpaintax.images.decoding import MAX_PIXELS as MAX_PIXELS
 from inpaintax.images.decoding import decode as decode
 from inpaintax.images.decoding import decode_deep as decode_deep
+from inpaintax.images.decoding import to_8_bit as to_8_bit
 from inpaintax.images.metadata import SPACES, space
 from inpaintax.images.metadata import Metadata as Metadata
 from inpaintax.images.metadata import count_pictures as count_pictures

@@ -52,9 +52,21 @@ def decode(data: bytes, *, name: str, background: int = 255) -> np.ndarray:
       return image
   pixels, orientation = _decoded(data, name)
   image = _to_rgb(pixels, background)
-  if image.dtype == np.uint16:
-    image = ((image.astype(np.uint32) + 128) // 257).astype(np.uint8)
-  return np.ascontiguousarray(_upright(image, orientation))
+  return np.ascontiguousarray(_upright(to_8_bit(image), orientation))
+
+
+def to_8_bit(image: np.ndarray) -> np.ndarray:
+  """16 bit becomes 8 bit: v / 257, rounded.
+
+  Args:
+    image: uint8 or uint16.
+
+  Returns:
+    uint8, of the same shape; of 8 bit, the image itself.
+  """
+  if image.dtype == np.uint8:
+    return image
+  return ((image.astype(np.uint32) + 128) // 257).astype(np.uint8)
 
 
 def decode_deep(data: bytes, *, name: str) -> np.ndarray:

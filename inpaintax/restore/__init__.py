@@ -1,4 +1,4 @@
-"""A trained generator on images of the user's own; uint8 in, uint8 out.
+"""A trained generator on images of the user's own, 8 or 16 bit.
 
 Known pixels come back bit for bit: what the network gives is rounded to 8 bit
 and put into the hole, and nowhere else.
@@ -19,7 +19,7 @@ from inpaintax import checkpoints, images, models
 from inpaintax.corruptions import masks
 from inpaintax.errors import CheckpointError, InputError
 from inpaintax.models import blocks
-from inpaintax.restore import blending, texture, tiles, windows
+from inpaintax.restore import blending, pixels, texture, tiles, windows
 
 # Windows in memory at a time.
 _WINDOWS = 64
@@ -159,7 +159,7 @@ def fill_image(
   What is filled is grey where all that is known is.
 
   Args:
-    image: uint8 `[H, W, 3]`.
+    image: uint8 or uint16, `[H, W]` (grey) or `[H, W, 3]`.
     mask: bool `[H, W]`, True = missing.
     filler: fills images of one size, or of any.
     textured: how much of the texture of the most similar known patches what is
@@ -170,7 +170,8 @@ def fill_image(
       `features.make_describe`; None: nothing.
 
   Returns:
-    uint8 `[H, W, 3]`, a new array; equal to `image` outside the mask.
+    A new array of the image's shape and type; equal to it outside the mask. Of
+    16 bit, what is filled has 8.
 
   Raises:
     InputError: mask and image differ in size, nothing is known, or a hole does
@@ -178,9 +179,22 @@ def fill_image(
     ValueError: a type or number differs from the above.
   """
   image, mask = np.asarray(image), np.asarray(mask)
-  check_mask(image, mask)
+  seen = pixels.seen(image)
+  pixels.check_mask(image, mask)
   if not 0 <= textured <= 1:
     raise ValueError(f'textured must be in [0, 1], got {textured}.')
+  filled = _fill(seen, mask, filler, textured, describe)
+  return pixels.put(image, mask, filled)
+
+
+def _fill(
+  image: np.ndarray,
+  mask: np.ndarray,
+  filler: Filler,
+  textured: float,
+  describe: texture.Describe | None,
+) -> np.ndarray:
+  """`fill_image` of uint8 `[H, W, 3]`."""
   known = image[~mask]
   if (known == known[:, :1]).all():
     colours = filler.fill
@@ -235,37 +249,6 @@ def _in_windows(
       crop = crop[max(0, -top) :, max(0, -left) :]
       out[at][own] = crop[: own.shape[0], : own.shape[1]][own]
   return out
-
-
-def check_mask(image: np.ndarray, mask: np.ndarray) -> None:
-  """Refuses a mask that no model can fill in an image.
-
-  Args:
-    image: uint8 `[H, W, 3]`.
-    mask: bool `[H, W]`, True = missing.
-
-  Raises:
-    InputError: mask and image differ in size, or nothing is known.
-    ValueError: a type differs from the above.
-  """
-  if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
-    raise ValueError(
-      f'image must be uint8 [H, W, 3], got {image.dtype} {image.shape}.'
-    )
-  if mask.dtype != bool or mask.ndim != 2:
-    raise ValueError(
-      f'mask must be bool [H, W], got {mask.dtype} {mask.shape}.'
-    )
-  if mask.shape != image.shape[:2]:
-    raise InputError(
-      f'the mask is {mask.shape[1]}x{mask.shape[0]} pixels, the image'
-      f' {image.shape[1]}x{image.shape[0]} (width x height): make them equal.'
-    )
-  if mask.all():
-    raise InputError(
-      'the mask marks every pixel as missing: nothing is left to go on. White'
-      ' is what to fill, black is what is known.'
-    )
 
 
 def _check_batch(

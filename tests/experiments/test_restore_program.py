@@ -61,7 +61,6 @@ def test_a_photograph_is_filled_and_the_mask_may_be_a_negative(
   # Untrained: nothing but middle greys.
   assert np.abs(filled[missing].astype(int) - 127).max() < 64
   before = (tmp_path / 'new/filled.png').read_bytes()
-  before = (tmp_path / 'new/filled.png').read_bytes()
   # White is known now; and the old result may go.
   images.write(tmp_path / 'negative.png', 255 - hole(30, 41, 25, 20))
   done = run_program(
@@ -115,6 +114,7 @@ def test_what_cannot_be_filled_is_refused(refusals_of, files, tmp_path):
   (tmp_path / 'photo.txt').write_text('no photograph')
   images.write(tmp_path / 'mask 2.png', hole(29, 41, 2, 2))
   images.write(tmp_path / 'large.png', hole(30, 41, 2, 2, side=7))
+  images.write(tmp_path / 'deep.png', photo(30, 41).astype(np.uint16) * 256)
   images.write(tmp_path / 'white.png', np.full((30, 41), 255, np.uint8))
   cases = [
     ({'image': 'photo.txt'}, 'photo.txt: not an image'),
@@ -125,6 +125,7 @@ def test_what_cannot_be_filled_is_refused(refusals_of, files, tmp_path):
     ({'mask': 'empty'}, 'empty is a folder, .*photo.png is not'),
     ({'output': 'filled.jpg'}, r'bit for bit .* \.png'),
     ({'output': 'photo.png'}, 'photo.png is the photograph: .*another file'),
+    ({'image': 'deep.png', 'output': 'o.bmp'}, 'deep.png has 16 bit'),
     ({'output': 'white.png'}, 'white.png exists: .*--overwrite'),
     ({'workdir': 'empty'}, 'no checkpoints in .*empty'),
   ]
@@ -151,6 +152,8 @@ def test_of_a_folder_what_can_be_is_filled_and_the_rest_is_named(
   }.items():
     images.write(masks / name, mask)
   images.write(masks / 'f.png', hole(20, 33, 9, 9))
+  deep = np.random.default_rng(2).integers(0, 2**16, (22, 33), np.uint16)
+  images.write(folder / 'in/c.png', deep)
   (folder / 'f.jpg').write_bytes(b'')
   out = tmp_path / 'photos' / 'out'
   flags = files(image='photos', mask='photos/masks', output='photos/out')
@@ -165,7 +168,10 @@ def test_of_a_folder_what_can_be_is_filled_and_the_rest_is_named(
     )
     np.testing.assert_array_equal(filled[mask == 0], truth[mask == 0])
     assert (filled != truth).any()
-  assert (out / 'in' / 'c.png').is_file()
+  filled = images.read_deep(out / 'in' / 'c.png')
+  known = hole(22, 33, 10, 10) == 0
+  np.testing.assert_array_equal(filled[known], deep[known])
+  assert filled.dtype == np.uint16 and (filled != deep).any()
   assert len([path for path in out.rglob('*') if path.is_file()]) == 4
   with (out / 'failures.csv').open() as file:
     failures = {line['image']: line['reason'] for line in csv.DictReader(file)}
