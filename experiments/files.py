@@ -106,6 +106,7 @@ def in_folder(
   if masks is not None and masks.is_dir():
     others.append(masks.resolve())
     of_name = _by_name(masks)
+  others = [x for x in others if not folder.resolve().is_relative_to(x)]
   items: list[Item] = []
   taken: dict[pathlib.Path, pathlib.Path] = {}
   paths = [
@@ -118,7 +119,9 @@ def in_folder(
     relative = path.relative_to(folder)
     alone = alike[path.with_suffix('')] == 1
     shared = masks is not None and not masks.is_dir()
-    mask = masks if shared else of_name.get(relative.with_suffix(''))
+    # Of two that differ in their suffix alone, each may have its own.
+    mask = of_name.get(relative, of_name.get(relative.with_suffix('')))
+    mask = masks if shared else mask
     made = output / (
       relative.with_suffix('.png') if alone else f'{relative}.png'
     )

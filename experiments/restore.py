@@ -133,7 +133,7 @@ def _read(item):
 
   pixels, pictures = _read_pixels(item), images.count_pictures(item.image)
   if pictures > 1:
-    program.say(f'{item.name}: of its {pictures} pictures the first.')
+    program.say(f'{item.name}: of its {pictures} pictures the first shown.')
   holes = [_read_missing(item, pixels.shape[:2])] if _MASK.value else []
   return (pixels, *holes), images.read_metadata(item.image)
 

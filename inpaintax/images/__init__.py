@@ -11,7 +11,6 @@ import stat
 import threading
 
 import chex
-import cv2
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -23,6 +22,7 @@ from inpaintax.images.decoding import MAX_PIXELS as MAX_PIXELS
 from inpaintax.images.decoding import decode as decode
 from inpaintax.images.decoding import decode_deep as decode_deep
 from inpaintax.images.decoding import to_8_bit as to_8_bit
+from inpaintax.images.encoding import encode_deep
 from inpaintax.images.metadata import SPACES, space
 from inpaintax.images.metadata import Metadata as Metadata
 from inpaintax.images.metadata import count_pictures as count_pictures
@@ -48,7 +48,9 @@ SUFFIXES = (
   '.webp',
 )
 
-# Of those, the ones that hold 16 bit a channel.
+# Of those, the ones that are not written.
+_READ_ALONE = ('.heic', '.heif')
+# And the ones that hold 16 bit a channel.
 DEEP_SUFFIXES = ('.png', '.tif', '.tiff')
 
 _MASK_THRESHOLD = 128
@@ -105,7 +107,13 @@ def read_mask(path: str | os.PathLike) -> np.ndarray:
       white. Of what seems to be a photograph a warning is logged.
   """
   name = printable(path)
-  grey = to_grey(decode(_bytes_of(path), name=name, background=0))
+  data = _bytes_of(path)
+  grey = to_grey(decode(data, name=name, background=0))
+  if not grey.any():
+    # Of 16 bit, what is so dark that 8 bit are black: the same mistake.
+    deep = decode_deep(data, name=name)
+    if deep.dtype == np.uint16 and 0 < deep.max() < _MASK_THRESHOLD:
+      grey = deep
   if 0 < grey.max() < _MASK_THRESHOLD:
     # Class indices saved as pixels, or a mask in red. By the rule they mean
     # "nothing is missing", and the picture would come back untouched.
@@ -139,6 +147,7 @@ def to_grey(rgb: np.ndarray) -> np.ndarray:
   >>> to_grey(np.array([[[255, 0, 0], [7, 7, 7]]], np.uint8)).tolist()
   [[76, 7]]
   """
+  assert rgb.dtype == np.uint8, rgb.dtype
   weights = np.array([299, 587, 114], np.uint32)
   return ((rgb.astype(np.uint32) @ weights + 500) // 1000).astype(np.uint8)
 
@@ -155,9 +164,10 @@ def write(
     path: where to; its suffix chooses the format, `.png` keeps every bit.
       Missing folders are made.
     array: uint8 or uint16, `[H, W, 3]` (RGB) or `[H, W]` (grey).
-    metadata: to keep with it, as far as the format can; 16-bit colours are
-      written without. A grey image of 8 bit with a profile of RGB is written as
-      RGB; else a profile for other channels is left out.
+    metadata: to keep with it, as far as the format can; 16-bit colours in a
+      TIFF are written without. A grey image with a profile of RGB is written as
+      RGB, but not one of 16 bit in a TIFF; else a profile for other channels is
+      left out.
 
   Raises:
     AssertionError: the array's shape or type differs from the above.
@@ -165,18 +175,21 @@ def write(
       bit or no room for so large an image, or the folder is a file.
     OSError: the file cannot be written.
   """
+  array = np.asarray(array)
   chex.assert_rank(array, {2, 3})
   assert array.dtype in (np.uint8, np.uint16), array.dtype
   if array.ndim == 3:
     chex.assert_axis_dimension(array, 2, 3)
   path = pathlib.Path(path)
-  if path.suffix.lower() not in SUFFIXES:
+  suffix = path.suffix.lower()
+  known = [name for name in SUFFIXES if name not in _READ_ALONE]
+  if suffix not in known:
     raise InputError(
       f'{printable(path)}: cannot write an image with the suffix '
-      f'{path.suffix!r}; use one of {" ".join(SUFFIXES)}'
+      f'{path.suffix!r}; use one of {" ".join(known)}'
     )
   deep = array.dtype == np.uint16
-  if deep and path.suffix.lower() not in DEEP_SUFFIXES:
+  if deep and suffix not in DEEP_SUFFIXES:
     raise InputError(
       f'{printable(path)}: 16-bit images need one of {" ".join(DEEP_SUFFIXES)}'
     )
@@ -190,26 +203,25 @@ def write(
     f'.part-{os.getpid()}-{threading.get_ident()}{path.suffix}'
   )
   try:
-    if deep and array.ndim == 3:  # Pillow writes no 16-bit colours.
-      bgr = cv2.cvtColor(array, cv2.COLOR_RGB2BGR)
-      part.write_bytes(cv2.imencode(path.suffix, bgr)[1].tobytes())
+    metadata = metadata or Metadata()
+    colours = space(metadata.icc_profile)
+    stays = not deep or suffix == '.png'
+    if array.ndim == 2 and colours == SPACES[3] and stays:
+      array = np.stack([array] * 3, axis=-1)
+    if colours != SPACES[array.ndim]:
+      metadata = metadata._replace(icc_profile=None)
+    if deep and array.ndim == 3:
+      name = printable(path)
+      data = encode_deep(array, suffix, name=name, metadata=metadata)
+      part.write_bytes(data)
     else:
-      metadata = metadata or Metadata()
-      colours = space(metadata.icc_profile)
-      if array.ndim == 2 and colours == SPACES[3] and not deep:
-        array = np.stack([array] * 3, axis=-1)
-      if colours != SPACES[array.ndim]:
-        metadata = metadata._replace(icc_profile=None)
-      said = metadata._asdict().items()
-      # To some of Pillow's formats None is no EXIF, but a broken one.
-      options = {name: value for name, value in said if value is not None}
-      Image.fromarray(array).save(part, **options)
+      Image.fromarray(array).save(part, **metadata.given())
     os.replace(part, path)
   except ValueError as error:
     raise InputError(f'{printable(path)} cannot be written: {error}') from error
   except OSError as error:
     if error.errno is None:  # Pillow's own, which names no file.
-      raise
+      raise OSError(f'{printable(path)} cannot be written: {error}') from error
     # Of the file, not of the part.
     raise OSError(error.errno, error.strerror, str(path)) from error
   finally:

@@ -11,6 +11,7 @@
 """
 
 import io
+from typing import Any
 
 import cv2
 import numpy as np
@@ -22,6 +23,8 @@ from inpaintax.images import heic, metadata
 # 256 MiB of RGB. Checked against the header: a bomb is never unpacked.
 MAX_PIXELS = 89_478_485
 
+# Tags of a TIFF.
+_BITS, _PHOTOMETRIC, _PLANES, _EXTRA = 258, 262, 284, 338
 _FORMATS = ('JPEG', 'PNG', 'BMP', 'GIF', 'TIFF', 'WEBP', 'PPM', 'AVIF')
 
 # Batches are made by several threads already.
@@ -63,9 +66,13 @@ def to_8_bit(image: np.ndarray) -> np.ndarray:
 
   Returns:
     uint8, of the same shape; of 8 bit, the image itself.
+
+  Raises:
+    AssertionError: `image` is of another type.
   """
   if image.dtype == np.uint8:
     return image
+  assert image.dtype == np.uint16, image.dtype
   return ((image.astype(np.uint32) + 128) // 257).astype(np.uint8)
 
 
@@ -154,14 +161,19 @@ def _pixels(data: bytes, name: str) -> tuple[np.ndarray, int]:
     assert isinstance(picture, ImageFile.ImageFile)  # As all that is opened.
     _check_size(*picture.size, name)
     deep = picture.mode in ('LA', 'RGB', 'RGBA') and _is_16_bit(picture)
+    tags = _tags(picture)
+    _check_planes(tags, name)
     picture.load()
     # After `load`: some of Pillow's plugins turn the picture there themselves.
     orientation = metadata.orientation(picture)
     if deep:
       # Pillow keeps the high byte only of 16-bit samples in colour.
-      return _deep_pixels(data, name), orientation
+      pixels = _deep_pixels(data, name)
+      # The fourth channel of a TIFF need not say what is transparent.
+      opaque = tags and picture.mode == 'RGB'
+      return pixels[..., :3] if opaque else pixels, orientation
     if picture.mode.startswith('I;16'):
-      return np.asarray(picture).astype(np.uint16), orientation
+      return _deep_greys(picture, tags), orientation
     if picture.mode == 'I' and picture.format == 'PPM':
       # Scaled to 16 bits by Pillow, from the white that the file names.
       return np.asarray(picture).astype(np.uint16), orientation
@@ -172,6 +184,40 @@ def _pixels(data: bytes, name: str) -> tuple[np.ndarray, int]:
       )
     mode = 'RGBA' if picture.has_transparency_data else 'RGB'
     return np.asarray(picture.convert(mode)), orientation
+
+
+def _tags(picture: ImageFile.ImageFile) -> dict[int, Any]:
+  """Of a TIFF, by their numbers; none of other files."""
+  return getattr(picture, 'tag_v2', {}) if picture.format == 'TIFF' else {}
+
+
+def _check_planes(tags: dict[int, Any], name: str) -> None:
+  """Refuses what neither Pillow nor OpenCV reads right with 16 bit."""
+  bits = tags.get(_BITS, 8)
+  if max(bits if isinstance(bits, tuple) else (bits,)) <= 8:
+    return
+  extra = tags.get(_EXTRA, ())
+  premultiplied = 1 in (extra if isinstance(extra, tuple) else (extra,))
+  if tags.get(_PLANES) == 2 or premultiplied:
+    kind = 'premultiplied transparency' if premultiplied else 'separate planes'
+    raise InputError(
+      f'{name}: a TIFF of 16 bit with {kind} is not read: save it without, or'
+      ' as PNG'
+    )
+
+
+def _deep_greys(
+  picture: ImageFile.ImageFile, tags: dict[int, Any]
+) -> np.ndarray:
+  """16-bit greys, uint16 `[H, W]`, or `[H, W, 4]` where one is transparent."""
+  greys = np.asarray(picture).astype(np.uint16)
+  if tags.get(_PHOTOMETRIC) == 0:  # White is 0.
+    greys = ~greys
+  clear = picture.info.get('transparency')
+  if not isinstance(clear, int):
+    return greys
+  white = np.uint16(np.iinfo(np.uint16).max)
+  return np.dstack([greys] * 3 + [np.where(greys == clear, 0, white)])
 
 
 def _is_16_bit(picture: ImageFile.ImageFile) -> bool:

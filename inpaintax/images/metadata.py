@@ -5,7 +5,7 @@ hold a picture of how it was before, as thumbnails and makers' notes do.
 """
 
 import os
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from PIL import ExifTags, Image
 
@@ -53,6 +53,22 @@ class Metadata(NamedTuple):
   exif: bytes | None = None
   dpi: tuple[float, float] | None = None
 
+  def given(self) -> dict[str, Any]:
+    """What the file says, as Pillow's `save` takes it.
+
+    Returns:
+      Its options by their names, of what there is.
+    """
+    # To some of Pillow's formats None is no EXIF, but a broken one.
+    said = self._asdict().items()
+    given = {name: value for name, value in said if value is not None}
+    if self.exif is not None:
+      exif = Image.Exif()
+      exif.load(self.exif)
+      exif.update({tag: _as_it_is(value) for tag, value in exif.items()})
+      given['exif'] = exif
+    return given
+
 
 def read_metadata(path: str | os.PathLike) -> Metadata:
   """What an image file says beside its pixels.
@@ -73,7 +89,8 @@ def read_metadata(path: str | os.PathLike) -> Metadata:
       exif = None
   if space(profile) not in SPACES.values():
     profile = None
-  if dpi is not None and not all(0 < float(n) < _MAX_DPI for n in dpi):
+  # 1: no resolution, but the ratio of a pixel's sides.
+  if dpi is not None and not all(1 < float(n) < _MAX_DPI for n in dpi):
     dpi = None
   return Metadata(profile, exif, dpi[::-1] if dpi and turned else dpi)
 
@@ -126,13 +143,24 @@ def space(profile: bytes | None) -> bytes | None:
   return profile[16:20] if profile else None
 
 
+def _as_it_is(value: Any) -> Any:
+  """A value of EXIF, to be written as it was read.
+
+  Pillow reads text as Latin-1, whatever it is, and writes it as ASCII, with
+  question marks for the rest.
+  """
+  if isinstance(value, str) and not value.isascii():
+    return value.encode('latin-1', 'replace')
+  return value
+
+
 def _kept(found: Image.Exif) -> bytes | None:
   """A new EXIF of what stays true, None if that is nothing."""
   exif = Image.Exif()
-  exif.update({tag: found[tag] for tag in _KEPT if tag in found})
+  exif.update({tag: _as_it_is(found[tag]) for tag in _KEPT if tag in found})
   for directory in _DIRECTORIES:
     values = found.get_ifd(directory)
-    values = {t: v for t, v in values.items() if t not in _DROPPED}
+    values = {t: _as_it_is(v) for t, v in values.items() if t not in _DROPPED}
     if values:
       exif[directory] = values
   return exif.tobytes() if len(exif) else None

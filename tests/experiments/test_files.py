@@ -52,3 +52,44 @@ def test_a_place_that_cannot_be_written_to_is_refused_before_the_work(tmp_path):
   (tmp_path / 'file').write_text('')
   with pytest.raises(InputError, match=r'--output=.*file cannot be written to'):
     files.single(tmp_path, None, tmp_path / 'file' / 'new' / 'a.png')
+
+
+def found(folder, masks, output):
+  """What is restored with which mask, and what becomes of it."""
+  return {
+    item.image.name: (item.mask and item.mask.name, str(item.output))
+    for item in files.in_folder(folder, masks, output)
+  }
+
+
+def test_photographs_alike_but_for_their_suffix_have_their_own_masks(
+  tmp_path,
+):
+  photos, masks = tmp_path / 'photos', tmp_path / 'masks'
+  for path in (
+    photos / 'a.jpg',
+    photos / 'a.heic',
+    photos / 'b.jpg',
+    masks / 'a.jpg.png',
+    masks / 'a.bmp',
+    masks / 'b.png',
+  ):
+    path.parent.mkdir(exist_ok=True)
+    path.write_text('')
+  assert found(photos, masks, pathlib.Path('out')) == {
+    'a.heic': ('a.bmp', 'out/a.heic.png'),
+    'a.jpg': ('a.jpg.png', 'out/a.jpg.png'),
+    'b.jpg': ('b.png', 'out/b.png'),
+  }
+
+
+def test_results_may_lie_above_the_photographs(tmp_path):
+  photos = tmp_path / 'photos'
+  (photos / 'out').mkdir(parents=True)
+  for path in (photos / 'a.jpg', photos / 'out' / 'a.png', tmp_path / 'a.png'):
+    path.write_text('')
+  expected = {'a.jpg': (None, str(tmp_path / 'a.png'))}
+  assert found(photos / 'out', None, tmp_path).keys() == {'a.png'}
+  assert found(photos, None, photos / 'out').keys() == {'a.jpg'}
+  (photos / 'out' / 'a.png').unlink()
+  assert found(photos, None, tmp_path) == expected

@@ -106,7 +106,7 @@ def test_of_an_animation_it_is_told_that_one_picture_is_restored(
   images.write(tmp_path / 'mask.png', hole(30, 41, 2, 2))
   done = run_program('restore', *files(image='two.webp'))
   assert done.returncode == 0, done.stderr
-  assert 'two.webp: of its 2 pictures the first.' in done.stderr
+  assert 'two.webp: of its 2 pictures the first shown.' in done.stderr
 
 
 def test_what_cannot_be_filled_is_refused(refusals_of, files, tmp_path):
