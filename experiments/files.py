@@ -63,7 +63,8 @@ def single(
     )
   there = next(path for path in output.absolute().parents if path.exists())
   if not (there.is_dir() and os.access(there, os.W_OK)):
-    raise InputError(f'--output={output}: {there} cannot be written to.')
+    why = 'cannot be written to' if there.is_dir() else 'is no folder'
+    raise InputError(f'--output={output}: {there} {why}.')
   return Item(str(image), image, mask, output)
 
 

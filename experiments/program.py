@@ -56,6 +56,7 @@ def run(main: Callable[..., None], *, commands: Sequence[str] = ()) -> None:
       logging.get_absl_handler().setFormatter(_Formatter())
       # Too many pixels are an error of ours.
       warnings.filterwarnings('ignore', 'Image size .* exceeds limit')
+      warnings.filterwarnings('ignore', 'Truncated File Read')
       # Where a write fails, TensorStore's threads have much to say too.
       sys.unraisablehook = lambda _: None
     try:
@@ -78,6 +79,8 @@ def run(main: Callable[..., None], *, commands: Sequence[str] = ()) -> None:
   interruption.listen(say)
   keep_memory()
   os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')
+  # Of a damaged image we tell ourselves.
+  os.environ.setdefault('OPENCV_LOG_LEVEL', 'ERROR')
   # What was compiled once need not be compiled again by the next run.
   cache = os.environ.get('XDG_CACHE_HOME') or os.path.expanduser('~/.cache')
   os.environ.setdefault(

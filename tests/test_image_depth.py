@@ -60,6 +60,11 @@ def test_what_no_decoder_reads_right_is_refused(compression):
     data = tiff(array, photometric='rgb', compression=compression, **how)
     with pytest.raises(InputError, match=f'^it: .*{told}.* PNG'):
       deep(data)
+  data = tiff(np.ones((4, 5, 3), np.float32), photometric='rgb')
+  with pytest.raises(
+    InputError, match=r'^it: a TIFF of a kind that is not read'
+  ):
+    deep(data)
   # Of 8 bit both are read.
   eight = planes.astype(np.uint8)
   data = tiff(eight, photometric='rgb', planarconfig='separate')

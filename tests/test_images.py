@@ -244,8 +244,8 @@ def test_what_is_no_image_is_refused():
     (b'hello', 'not an image'),
     (b'\xff\xd8\xff\xd9', '^it: '),
     (b'\xff\xd8' + b'\xff' * 50 + b'\xff\xd9', '^it: '),
-    (encode(np.ones((2, 2), np.float32), 'TIFF'), '32-bit'),
-    (encode(np.ones((2, 2), np.int32), 'TIFF'), '32-bit'),
+    (encode(np.ones((2, 2), np.float32), 'TIFF'), '32 bit'),
+    (encode(np.ones((2, 2), np.int32), 'TIFF'), '32 bit'),
   ):
     with pytest.raises(InputError, match=told) as refusal:
       decode(data)

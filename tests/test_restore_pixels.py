@@ -27,6 +27,11 @@ def test_known_pixels_keep_their_depth_and_grey_stays_one_channel(multiple):
     assert found.dtype == image.dtype and found.shape == image.shape
     np.testing.assert_array_equal(found[~mask], image[~mask])
     assert (found[mask] == new).all()
+  # As some readers leave it.
+  np.testing.assert_array_equal(
+    restore.fill_image(deep.astype('>u2'), mask, filler),
+    restore.fill_image(deep, mask, filler),
+  )
   for wrong in (deep[..., :2], deep.astype(np.int32), deep[None]):
     with pytest.raises(ValueError, match=r'uint8 or uint16, \[H, W\] or'):
       restore.fill_image(wrong, mask, filler)

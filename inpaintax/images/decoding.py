@@ -23,7 +23,9 @@ from inpaintax.images import heic, metadata
 # 256 MiB of RGB. Checked against the header: a bomb is never unpacked.
 MAX_PIXELS = 89_478_485
 
-# Tags of a TIFF.
+# How a TIFF begins: little and big end first, and for more than 4 GiB.
+_TIFF = (b'II*\0', b'MM\0*', b'II+\0', b'MM\0+')
+# Its tags.
 _BITS, _PHOTOMETRIC, _PLANES, _EXTRA = 258, 262, 284, 338
 _FORMATS = ('JPEG', 'PNG', 'BMP', 'GIF', 'TIFF', 'WEBP', 'PPM', 'AVIF')
 
@@ -109,6 +111,11 @@ def _decoded(data: bytes, name: str) -> tuple[np.ndarray, int]:
   except UnidentifiedImageError as error:
     if heic.boxed(data):  # Cut off, their plugins do not know them.
       raise InputError(f'{name}: cannot decode: not whole') from error
+    if data[:4] in _TIFF:
+      raise InputError(
+        f'{name}: a TIFF of a kind that is not read: convert it to 8 or 16 bit,'
+        ' grey or RGB'
+      ) from error
     raise InputError(
       f'{name}: not an image of a known kind ({", ".join(_FORMATS)}, HEIC)'
     ) from error
@@ -179,8 +186,8 @@ def _pixels(data: bytes, name: str) -> tuple[np.ndarray, int]:
       return np.asarray(picture).astype(np.uint16), orientation
     if picture.mode in ('I', 'F'):
       raise InputError(
-        f'{name}: 32-bit pixels have no known white: convert the image to 8 '
-        'or 16 bit'
+        f'{name}: pixels of 32 bit, or with a sign, have no known white:'
+        ' convert the image to 8 or 16 bit'
       )
     mode = 'RGBA' if picture.has_transparency_data else 'RGB'
     return np.asarray(picture.convert(mode)), orientation

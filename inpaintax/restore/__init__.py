@@ -179,6 +179,8 @@ def fill_image(
     ValueError: a type or number differs from the above.
   """
   image, mask = np.asarray(image), np.asarray(mask)
+  # A reader of files may have left the bytes in the file's order.
+  image = image.astype(image.dtype.newbyteorder('='), copy=False)
   seen = pixels.seen(image)
   pixels.check_mask(image, mask)
   if not 0 <= textured <= 1:

@@ -50,7 +50,7 @@ def test_a_folder_of_images_is_no_folder_of_their_masks(tmp_path):
 
 def test_a_place_that_cannot_be_written_to_is_refused_before_the_work(tmp_path):
   (tmp_path / 'file').write_text('')
-  with pytest.raises(InputError, match=r'--output=.*file cannot be written to'):
+  with pytest.raises(InputError, match=r'--output=.*file is no folder'):
     files.single(tmp_path, None, tmp_path / 'file' / 'new' / 'a.png')
 
 
