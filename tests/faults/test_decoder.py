@@ -7,6 +7,7 @@ import time
 
 import cv2
 import numpy as np
+import pillow_heif
 import pytest
 from PIL import Image
 from pngs import bomb
@@ -15,6 +16,7 @@ from inpaintax import images
 from inpaintax.errors import InputError
 
 COUNT = int(os.environ.get('MUTATIONS', '10000'))
+KINDS = ('PNG', 'JPEG', 'BMP', 'GIF', 'TIFF', 'WEBP', 'PPM', 'AVIF', 'HEIF')
 _MB = 2**20
 
 
@@ -27,6 +29,7 @@ def memory():
 def seeds():
   """Whole files of every kind, small ones."""
   generator = np.random.default_rng(0)
+  pillow_heif.register_heif_opener()
   small = generator.integers(0, 255, (6, 7, 3), np.uint8)
   array = cv2.resize(small, (57, 43), interpolation=cv2.INTER_CUBIC)
   found = []
@@ -34,7 +37,7 @@ def seeds():
   exif = Image.Exif()
   exif[274] = 6
   for mode in ('RGB', 'L', 'P', 'RGBA', 'LA', '1', 'CMYK'):
-    for kind in ('PNG', 'JPEG', 'BMP', 'GIF', 'TIFF', 'WEBP', 'PPM'):
+    for kind in KINDS:
       for options in ({}, {'exif': exif, 'progressive': True}):
         out = io.BytesIO()
         try:
