@@ -164,15 +164,13 @@ def _by_name(masks):
 
 def _images_below(folder, others):
   """Image files in a folder and inside it, but for those in `others`."""
-  from inpaintax.images import SUFFIXES
+  from inpaintax.images import SUFFIXES, files_below
 
+  found = sorted(folder / path for path in files_below(folder))
   return [
     path
-    for path in sorted(folder.rglob('*'))
+    for path in found
     if path.suffix.lower() in SUFFIXES
-    and not path.name.startswith('.')
-    # What is no file is read, and named among the failures.
-    and not path.is_dir()
     and not any(path.resolve().is_relative_to(other) for other in others)
   ]
 

@@ -198,24 +198,12 @@ def _open_folder(place: str) -> Source:
     raise InputError(f'{spec}: {told} {wrong}: check the path')
   files: list[str] = []
   others: collections.Counter[str] = collections.Counter()
-  # A folder is entered once, by whatever way comes first: links may go round.
-  entered: set[tuple[int, int]] = set()
-  walk = os.walk(root, onerror=_refuse, followlinks=True)
-  for folder, subfolders, names in walk:
-    status = os.stat(folder)
-    if (status.st_dev, status.st_ino) in entered:
-      subfolders.clear()
-      continue
-    entered.add((status.st_dev, status.st_ino))
-    subfolders[:] = sorted(n for n in subfolders if not n.startswith('.'))
-    for name in names:
-      suffix = os.path.splitext(name)[1].lower()
-      if name.startswith('.'):  # `._a.jpg` is no image, whatever it says.
-        continue
-      if suffix in images.SUFFIXES:
-        files.append(os.path.relpath(os.path.join(folder, name), root))
-      else:
-        others[images.printable(suffix) or 'no suffix'] += 1
+  for path in images.files_below(root):
+    suffix = os.path.splitext(path)[1].lower()
+    if suffix in images.SUFFIXES:
+      files.append(path)
+    else:
+      others[images.printable(suffix) or 'no suffix'] += 1
   if not files:
     found = ', '.join(f'{n} x {s}' for s, n in others.most_common(8))
     raise InputError(
@@ -223,13 +211,6 @@ def _open_folder(place: str) -> Source:
       f'{" ".join(images.SUFFIXES)}, found {found or "no file at all"}'
     )
   return _Files(root, sorted(files))
-
-
-def _refuse(error: OSError) -> None:
-  """Stops a walk that would pass over a folder without a word."""
-  raise InputError(
-    f'{images.printable(error.filename)}: cannot list: {error.strerror}'
-  ) from error
 
 
 _KINDS = {

@@ -23,6 +23,7 @@ from inpaintax.images.decoding import decode as decode
 from inpaintax.images.decoding import decode_deep as decode_deep
 from inpaintax.images.decoding import to_8_bit as to_8_bit
 from inpaintax.images.encoding import encode_deep
+from inpaintax.images.folders import files_below as files_below
 from inpaintax.images.metadata import SPACES, space
 from inpaintax.images.metadata import Metadata as Metadata
 from inpaintax.images.metadata import count_pictures as count_pictures

@@ -93,3 +93,10 @@ def test_results_may_lie_above_the_photographs(tmp_path):
   assert found(photos, None, photos / 'out').keys() == {'a.jpg'}
   (photos / 'out' / 'a.png').unlink()
   assert found(photos, None, tmp_path) == expected
+  # A folder elsewhere, and round in a circle.
+  other = tmp_path / 'other'
+  other.mkdir()
+  (other / 'b.jpg').write_text('')
+  (photos / 'linked').symlink_to(other)
+  (other / 'back').symlink_to(photos)
+  assert found(photos, None, tmp_path / 'o').keys() == {'a.jpg', 'b.jpg'}
