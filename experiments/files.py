@@ -103,8 +103,9 @@ def in_folder(
     )
   # Masks and results may lie inside the folder of the images.
   others = [output.resolve()]
-  of_name = {}
+  of_name, shared = {}, masks
   if masks is not None and masks.is_dir():
+    shared = None
     others.append(masks.resolve())
     of_name = _by_name(masks)
   others = [x for x in others if not folder.resolve().is_relative_to(x)]
@@ -119,10 +120,8 @@ def in_folder(
   for path in paths:
     relative = path.relative_to(folder)
     alone = alike[path.with_suffix('')] == 1
-    shared = masks is not None and not masks.is_dir()
     # Of two that differ in their suffix alone, each may have its own.
-    mask = of_name.get(relative, of_name.get(relative.with_suffix('')))
-    mask = masks if shared else mask
+    own = of_name.get(relative) or of_name.get(relative.with_suffix(''))
     made = output / (
       relative.with_suffix('.png') if alone else f'{relative}.png'
     )
@@ -132,7 +131,7 @@ def in_folder(
         f' {printable(made)}: rename one.'
       )
     taken[made] = path
-    items.append(Item(printable(relative), path, mask, made))
+    items.append(Item(printable(relative), path, own or shared, made))
   if not items:
     raise InputError(
       f'--image={folder}: no image in this folder; looked for'

@@ -11,3 +11,8 @@ def box(shape, top, left, height, width):
   mask = np.zeros(shape, bool)
   mask[top : top + height, left : left + width] = True
   return mask
+
+
+def red(batch, missing):
+  """A fill that paints holes red."""
+  return np.where(missing[..., None], np.array([255, 0, 0], np.uint8), batch)

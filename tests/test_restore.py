@@ -3,7 +3,7 @@
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from arrays import box, noise
+from arrays import box, noise, red
 from flax import linen as nn
 
 from inpaintax import checkpoints, models, restore
@@ -51,11 +51,6 @@ def trained(monkeypatch):
     return checkpoints.Trained(7, record, variables)
 
   return make
-
-
-def red(batch, missing):
-  """A fill that paints holes red."""
-  return np.where(missing[..., None], np.array([255, 0, 0], np.uint8), batch)
 
 
 def test_a_fill_of_what_is_observed_gives_the_fill_colour_in_the_hole(trained):

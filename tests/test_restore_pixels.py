@@ -2,14 +2,9 @@
 
 import numpy as np
 import pytest
-from arrays import box, noise
+from arrays import box, noise, red
 
 from inpaintax import restore
-
-
-def red(batch, missing):
-  """A fill that paints holes red."""
-  return np.where(missing[..., None], np.array([255, 0, 0], np.uint8), batch)
 
 
 @pytest.mark.parametrize('multiple', [None, 8])

@@ -24,6 +24,7 @@ from inpaintax.images.decoding import decode_deep as decode_deep
 from inpaintax.images.decoding import to_8_bit as to_8_bit
 from inpaintax.images.encoding import encode_deep
 from inpaintax.images.folders import files_below as files_below
+from inpaintax.images.folders import printable as printable
 from inpaintax.images.metadata import SPACES, space
 from inpaintax.images.metadata import Metadata as Metadata
 from inpaintax.images.metadata import count_pictures as count_pictures
@@ -262,18 +263,6 @@ def to_uint8(image: jax.typing.ArrayLike) -> jax.Array:
   chex.assert_type(image, float)
   levels = jnp.round((jnp.asarray(image, jnp.float32) + 1.0) * 127.5)
   return jnp.clip(levels, 0.0, 255.0).astype(jnp.uint8)
-
-
-def printable(path: str | os.PathLike) -> str:
-  """A path as text that any terminal and any UTF-8 file can take.
-
-  Args:
-    path: a path; its name may be no valid UTF-8.
-
-  Returns:
-    The path, bytes that are no UTF-8 written as `\\xNN`.
-  """
-  return os.fsencode(path).decode('utf-8', 'backslashreplace')
 
 
 def _bytes_of(path: str | os.PathLike) -> bytes:

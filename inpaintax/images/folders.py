@@ -1,4 +1,4 @@
-"""The files in a folder."""
+"""The files in a folder, and what to call them."""
 
 import os
 from collections.abc import Iterator
@@ -36,7 +36,20 @@ def files_below(root: str | os.PathLike[str]) -> Iterator[str]:
         yield os.path.relpath(os.path.join(folder, name), root)
 
 
+def printable(path: str | os.PathLike) -> str:
+  """A path as text that any terminal and any UTF-8 file can take.
+
+  Args:
+    path: a path; its name may be no valid UTF-8.
+
+  Returns:
+    The path, bytes that are no UTF-8 written as `\\xNN`.
+  """
+  return os.fsencode(path).decode('utf-8', 'backslashreplace')
+
+
 def _refuse(error: OSError) -> None:
   """Stops a walk that would pass over a folder without a word."""
-  name = os.fsencode(error.filename).decode('utf-8', 'backslashreplace')
-  raise InputError(f'{name}: cannot list: {error.strerror}') from error
+  raise InputError(
+    f'{printable(error.filename)}: cannot list: {error.strerror}'
+  ) from error

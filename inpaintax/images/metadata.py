@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from PIL import ExifTags, Image
 
-from inpaintax.images import heic
+from inpaintax.images import folders, heic
 
 # What an ICC profile calls the colours of an array of so many axes.
 SPACES = {2: b'GRAY', 3: b'RGB '}
@@ -63,6 +63,7 @@ class Metadata(NamedTuple):
     said = self._asdict().items()
     given = {name: value for name, value in said if value is not None}
     if self.exif is not None:
+      # Read here, as Pillow would for a TIFF, and its text lost on the way.
       exif = Image.Exif()
       exif.load(self.exif)
       exif.update({tag: _as_it_is(value) for tag, value in exif.items()})
@@ -110,7 +111,7 @@ def count_pictures(path: str | os.PathLike) -> int:
 
 def _opened(path: str | os.PathLike) -> Image.Image:
   with open(path, 'rb') as file:
-    heic.prepare(file.read(64), os.fspath(path))
+    heic.prepare(file.read(64), folders.printable(path))
   return Image.open(path)
 
 
