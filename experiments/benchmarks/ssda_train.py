@@ -9,7 +9,7 @@ SIDE = 12
 HIDDEN = (720, 720)  # Five times the patch.
 SIGMA = 25.0
 RATE = 1e-3
-BATCH = 256
+BATCHES = (64, 128, 256)
 UPDATES = 50  # Of a call.
 
 
@@ -27,33 +27,37 @@ def cases(
   """
   from experiments.benchmarks import torch_patches, torch_steps
 
-  name = f'{SIDE}x{SIDE} K={len(HIDDEN)} units {HIDDEN[0]} batch {BATCH}'
-  if not wanted(name):
-    return
-  difference, operations = torch_patches.compared()
-  yield from apart.against(
-    name,
-    {'inpaintax': (our_turn,)},
-    {
-      side: (torch_patches.training, options.get('compiled'))
-      for side, options in torch_steps.variants().items()
-      if side != 'torch channels-last'  # There are no maps.
-    },
-    difference=difference,
-    unit='patches',
-    work=UPDATES * BATCH,
-    operations=operations,
-    rounds=rounds,
-  )
+  for batch in BATCHES:
+    name = f'{SIDE}x{SIDE} K={len(HIDDEN)} units {HIDDEN[0]} batch {batch}'
+    if not wanted(name):
+      continue
+    difference, operations = torch_patches.compared(batch)
+    yield from apart.against(
+      name,
+      {'inpaintax': (our_turn, batch)},
+      {
+        side: (torch_patches.training, batch, options.get('compiled'))
+        for side, options in torch_steps.variants().items()
+        if side != 'torch channels-last'  # There are no maps.
+      },
+      difference=difference,
+      unit='patches',
+      work=UPDATES * batch,
+      operations=operations,
+      rounds=rounds,
+    )
 
 
-def our_turn() -> Callable[[], Any]:
+def our_turn(batch: int) -> Callable[[], Any]:
   """What our side does in a turn.
+
+  Args:
+    batch: patches of an update.
 
   Returns:
     Does it, and waits.
   """
-  run, _ = ours()
+  run, _ = ours(batch)
   return run
 
 
@@ -69,8 +73,11 @@ def pool() -> Any:
   return pools.load(sources.open_source('photos:train'), side=SIDE)
 
 
-def ours() -> tuple[Callable[[], Any], Any]:
+def ours(batch: int) -> tuple[Callable[[], Any], Any]:
   """Our updates, compiled.
+
+  Args:
+    batch: patches of an update.
 
   Returns:
     (makes `UPDATES` and waits for them; a copy of the state before the first).
@@ -101,7 +108,7 @@ def ours() -> tuple[Callable[[], Any], Any]:
   compiled = compiling.compile_draws(
     compiling.with_draws(step, draw, seed=0, updates=UPDATES),
     pool(),
-    batch_size=BATCH,
+    batch_size=batch,
   )
   image = jax.ShapeDtypeStruct((1, SIDE, SIDE, 1), jnp.float32)
   state = supervised.init_supervised(jax.random.key(0), model, tx, image=image)

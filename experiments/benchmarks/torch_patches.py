@@ -14,7 +14,6 @@ from experiments.benchmarks import (
   torch_weights,
 )
 from experiments.benchmarks.ssda_train import (
-  BATCH,
   HIDDEN,
   RATE,
   SIDE,
@@ -54,15 +53,18 @@ def difference(params: Any) -> float:
   return float(np.abs(found - np.asarray(wanted)).max())
 
 
-def compared() -> tuple[float, float]:
+def compared(batch: int) -> tuple[float, float]:
   """Whether both sides compute the same, and how much that is.
+
+  Args:
+    batch: patches of an update.
 
   Returns:
     (the largest difference between the stacks' codes with our weights,
     absolute; floating-point operations of a turn).
   """
-  _, state = ssda_train.ours()
-  operations = torch_steps.operations(training(None))
+  _, state = ssda_train.ours(batch)
+  operations = torch_steps.operations(training(batch, None))
   return difference(state.gen.params), operations
 
 
@@ -76,10 +78,11 @@ def _ways() -> torch.Tensor:
   return torch.from_numpy(np.stack(found))
 
 
-def training(compiled: str | None) -> Callable[[], Any]:
+def training(batch: int, compiled: str | None) -> Callable[[], Any]:
   """Makes what trains the stack; on a GPU, in TF32 as ours does.
 
   Args:
+    batch: patches of an update.
     compiled: mode of `torch.compile` for the network and its loss, or None.
 
   Returns:
@@ -97,13 +100,13 @@ def training(compiled: str | None) -> Callable[[], Any]:
   weights = [layer.weight for layer in network[::2]]
 
   def draw():
-    spot = torch.randint(int(ends[-1]), (BATCH,), device=place)
+    spot = torch.randint(int(ends[-1]), (batch,), device=place)
     image = torch.searchsorted(ends, spot, right=True)
     spot = spot - (ends[image] - places[image])
     width = sizes[image, 1]
     across = width - SIDE + 1
     row, column = spot // across, spot % across
-    rows, columns = ways[torch.randint(8, (BATCH,), device=place)].unbind(1)
+    rows, columns = ways[torch.randint(8, (batch,), device=place)].unbind(1)
     at = starts[image] + row * width + column
     at = at[:, None] + rows * width[:, None] + columns
     clean = pixels[at].float() / _LEVELS - 1
