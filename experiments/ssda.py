@@ -158,9 +158,11 @@ def _stages():
 
 def _compiled(model, ends, data):
   """One step of many updates for each stage; given a stage's number."""
+  from experiments import threefry
   from inpaintax.steps import compile as compiling
   from inpaintax.steps import stages
 
+  threefry.unroll()
   draw = samples.make_draw(side=denoisers.SIDE.value)
   updates = _UPDATES_PER_CALL.value
   compiled = []

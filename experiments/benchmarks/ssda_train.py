@@ -86,6 +86,7 @@ def ours(batch: int) -> tuple[Callable[[], Any], Any]:
   import jax.numpy as jnp
   import optax
 
+  from experiments import threefry
   from inpaintax import images
   from inpaintax.corruptions.noise import gaussian
   from inpaintax.data import pool as pools
@@ -94,6 +95,7 @@ def ours(batch: int) -> tuple[Callable[[], Any], Any]:
   from inpaintax.steps import pretraining, supervised
   from inpaintax.types import Sample
 
+  threefry.unroll()  # As our program does.
   model = StackedAutoencoder(SIDE, HIDDEN)
   tx = optax.adam(RATE)
 
