@@ -1,8 +1,8 @@
 """JAX's random numbers, the same bits, sooner where few are drawn at a time.
 
-On a CPU JAX makes the five rounds of Threefry a loop, which compiles sooner,
-but takes 80 microseconds to begin and end however few numbers it makes. In an
-update of some milliseconds that draws keys, places and noise it is a tenth.
+On a CPU JAX makes the five rounds of Threefry a loop, which takes 80
+microseconds to begin and end however few numbers it makes. In an update of some
+milliseconds that draws keys, places and noise it is a tenth.
 """
 
 import jax
