@@ -1,7 +1,6 @@
 """The course of a training run: begin or go on, save, tell, stop."""
 
 import contextlib
-import functools
 import pathlib
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -11,6 +10,7 @@ from absl import flags
 from experiments import (
   cluster,
   compilation,
+  executables,
   feed,
   interruption,
   profiling,
@@ -42,20 +42,27 @@ class Run(NamedTuple):
 
   Attributes:
     record: plain JSON that describes the model, saved with each checkpoint.
-    init: `(new) -> state` on the default device; new: whether it is to be
-      trained, and not only says what a checkpoint looks like.
+    init: `() -> state` before the first update, to be traced.
+    learnt: `(new=...) -> put`, see `training.from_other`.
     look: `(step, state, log) -> None`, at each --image_every; or None.
     names: `step -> names` of the images in its batch; or None.
   """
 
   record: dict[str, Any]
-  init: Callable[[bool], Any]
+  init: Callable[[], Any]
+  learnt: Callable[..., Callable[[Any], Any]]
   look: Callable[[int, Any, Any], None] | None
   names: Callable[[int], list[str]] | None = None
 
 
 def train(
-  run: Run, compiled: Any, stream: Any, *, example: Any = None, updates: int = 1
+  run: Run,
+  compiled: Any,
+  stream: Any,
+  *,
+  kept: executables.Kept,
+  example: Any = None,
+  updates: int = 1,
 ) -> None:
   """Trains, or goes on training, until --steps.
 
@@ -64,6 +71,7 @@ def train(
     compiled: the step.
     stream: what it is given, one after the other; with `get_state` and
       `set_state`.
+    kept: the step as it was compiled before.
     example: shape and type of that, to compile the step ahead.
     updates: that one call of the step makes.
 
@@ -86,12 +94,14 @@ def train(
     interruption.Requests() as requests,
   ):
     with compilation.uncollected():
-      begun = _begin(run, compiled, stream, saver, requests, example)
+      make = lambda: compilation.Build(
+        kept, run.record, run.init, compiled, example
+      )
+      begun = _begin(run, compiled, stream, saver, requests, make)
     if begun is None:
       print(f'{workdir} is already at step {saver.latest()} of {steps}.')
       return
-    program.settle_memory()
-    state, compiled = begun
+    state, compiled, build = begun
     step = int(state.step)
     watched = feed.Feed(stream)
     log: logs.Log | logs.Silence = logs.Silence()
@@ -100,7 +110,7 @@ def train(
     session = sessions.Session(workdir, step=step) if first else None
     with log, session or contextlib.nullcontext():
       tracer = profiling.Tracer(workdir)
-      save = _saving(saver, run.record, stream)
+      save = _saving(saver, run.record, stream, build)
       rescuer = rescue.Rescue(saver, save)
       with rescuer:
         loop.fit(
@@ -113,6 +123,7 @@ def train(
           hooks=[
             rescuer.remember,
             *([session.tick] if session else []),
+            lambda step, state, metrics: build.tick(metrics),
             lambda step, state, metrics: tracer.tick(metrics),
             loop.every(
               training.LOG_EVERY.value,
@@ -137,8 +148,8 @@ def _begin_anew(saver, workdir, first):
     folder.set_aside(metrics, 'before_restart')
 
 
-def _begin(run, compiled, stream, saver, requests, example):
-  """(state, compiled step) to begin or to go on with; None: all is done."""
+def _begin(run, compiled, stream, saver, requests, make):
+  """(state, compiled step, what made them); None: all is done."""
   import jax
 
   from inpaintax import checkpoints
@@ -147,10 +158,12 @@ def _begin(run, compiled, stream, saver, requests, example):
   workdir, steps = training.WORKDIR.value, training.STEPS.value
   latest = saver.latest()
   anew = _RESTART.value or latest is None
-  begin = functools.partial(compilation.begin, run.init, compiled, example)
+  put = run.learnt(new=anew)
+  build = make()
   # What seems to be finished is looked at first.
-  made = begin() if anew or latest < steps else None
-  state = compiled.place_state(run.init(anew))
+  if anew or latest < steps:
+    build.begin()
+  state = compiled.place_state(put(build.state()))
   if not _RESTART.value:
     saved = saver.restore(state, record=run.record)
     if saved is not None:
@@ -158,7 +171,7 @@ def _begin(run, compiled, stream, saver, requests, example):
       stream.set_state(saved.position)
   if int(state.step) >= steps:
     return None
-  compiled, needed = compilation.wait(made or begin(), requests)
+  compiled, needed = build.step(requests)
   size = checkpoints.bytes_of(state)
   resources.check_memory(needed, size, training.BATCH_SIZE.value)
   # Only when all that could be refused has been.
@@ -168,13 +181,14 @@ def _begin(run, compiled, stream, saver, requests, example):
   if first:
     resources.warn_of_disk(workdir, state)
     replay.write(int(state.step))
-  return state, compiled
+  return state, compiled, build
 
 
-def _saving(saver, record, stream):
+def _saving(saver, record, stream, build):
   """A hook that saves."""
 
   def save(step, state, _):
+    build.check()
     saver.save(step, state, record=record, position=stream.get_state())
 
   return save

@@ -11,6 +11,7 @@ from absl import flags
 
 from experiments import (
   course,
+  executables,
   objectives,
   optimization,
   staged,
@@ -138,18 +139,13 @@ def _players(record, corrupt):
   playing = objectives.ADVERSARIAL_WEIGHT.value > 0
   options = {'image': image, 'averaged': record['averaged']}
 
-  def init(new):
-    started = training.from_other(
-      record, new=new, same=('generator', 'fill', 'hole')
-    )
+  def init():
     key = jax.random.fold_in(jax.random.key(seed), _INIT)
     gen = models.build(record['generator'])
     if playing:
       disc = models.build(record['discriminator'])
-      state = gan.init_gan(key, gen, disc, gen_tx, disc_tx, **options)
-    else:
-      state = supervised.init_supervised(key, gen, gen_tx, **options)
-    return started(state)
+      return gan.init_gan(key, gen, disc, gen_tx, disc_tx, **options)
+    return supervised.init_supervised(key, gen, gen_tx, **options)
 
   def make_step(moves, axis_name):
     shared = {
@@ -213,6 +209,7 @@ def train(
   from inpaintax.data import sources
 
   check(size)
+  kept = executables.Kept()
   load_size = _LOAD_SIZE.value
   # Small ones are enlarged; what is long and thin cannot be.
   source = training.open_source(
@@ -241,9 +238,13 @@ def train(
   init, make_step = _players(record, _corruption(masker, fill))
   stream = training.image_stream(source, size=size, load_size=load_size)
   compiled, stream = _in_phases(make_step, stream)
+  learnt = functools.partial(
+    training.from_other, record, same=('generator', 'fill', 'hole')
+  )
   course.train(
-    course.Run(record, init, look, training.names_at(source)),
+    course.Run(record, init, learnt, look, training.names_at(source)),
     compiled,
     stream,
+    kept=kept,
     example=training.batch_like(size),
   )

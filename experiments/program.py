@@ -73,11 +73,12 @@ def run(main: Callable[..., None], *, commands: Sequence[str] = ()) -> None:
       # Not sys.exit: threads that load data would be waited for.
       os._exit(code)
 
+  # Before there is another thread, which would have a heap of its own.
+  keep_memory()
   # None if it was closed before the start.
   sys.stdout = sys.stdout and _Outlasting(sys.stdout)
   sys.stderr = sys.stderr and _Outlasting(sys.stderr)
   interruption.listen(say)
-  keep_memory()
   os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')
   # Of a damaged image we tell ourselves.
   os.environ.setdefault('OPENCV_LOG_LEVEL', 'ERROR')

@@ -17,11 +17,14 @@ Source: Xie, Xu and Chen 2012, "Image denoising and inpainting with deep neural
 networks".
 """
 
+import functools
+
 from absl import flags
 
 from experiments import (
   course,
   denoisers,
+  executables,
   program,
   samples,
   staged,
@@ -226,8 +229,8 @@ def _optimizer(rate):
   return optax.adam(rate)
 
 
-def _init(model, record):
-  """`(new) -> state`."""
+def _init(model):
+  """`() -> state`."""
   import jax
   import jax.numpy as jnp
   import optax
@@ -236,25 +239,26 @@ def _init(model, record):
 
   side = denoisers.SIDE.value
 
-  def init(new):
-    started = training.from_other(record, new=new, same=('generator',))
+  def init():
     key = jax.random.fold_in(jax.random.key(training.SEED.value), _INIT)
     # The state is the same whatever the rate.
     tx = _optimizer(optax.constant_schedule(_LR.value))
     image = jax.ShapeDtypeStruct((1, side, side, 1), jnp.float32)
-    state = supervised.init_supervised(key, model, tx, image=image)
-    return started(state)
+    return supervised.init_supervised(key, model, tx, image=image)
 
   return init
 
 
 def main():
   """Reads the data, builds the run, trains."""
+  import jax
+
   from inpaintax import models
   from inpaintax.data import pool
 
   training.before_jax()
   _check()
+  kept = executables.Kept()
   record = _record()
   side = denoisers.SIDE.value
   source = training.open_source(
@@ -273,12 +277,16 @@ def main():
       seed=training.SEED.value,
     )
   ends = _stages()
-  compiled = _compiled(model, ends, samples.load(source, side=side))
+  data = samples.load(source, side=side)
+  compiled = _compiled(model, ends, data)
   stream = staged.Staged(None, ends, updates=_UPDATES_PER_CALL.value)
+  learnt = functools.partial(training.from_other, record, same=('generator',))
   course.train(
-    course.Run(record, _init(model, record), look),
+    course.Run(record, _init(model), learnt, look),
     compiled,
     stream,
+    kept=kept,
+    example=jax.eval_shape(lambda: data),
     updates=_UPDATES_PER_CALL.value,
   )
 

@@ -20,11 +20,11 @@ from jax import lax
 _Pads = tuple[tuple[int, int], ...]
 _Row = Sequence[jax.Array]
 _Grid = list[list[jax.Array]]
-# Layers alike are traced once; the program is the same as without.
-_traced_once = functools.partial(jax.jit, inline=True)
 
 
-@_traced_once(static_argnames=('pads', 'transposed'))
+# Jitted, these are traced and lowered once for all layers alike; XLA makes the
+# same of the program as without.
+@functools.partial(jax.jit, static_argnames=('pads', 'transposed'))
 def convolve(
   x: jax.Array, kernel: jax.Array, pads: _Pads, *, transposed: bool = False
 ) -> jax.Array:
@@ -54,7 +54,7 @@ def convolve(
   return y[:, : size[0], : size[1]]
 
 
-@_traced_once(static_argnames='pads')
+@functools.partial(jax.jit, static_argnames='pads')
 def gradients(
   x: jax.Array, kernel: jax.Array, grad: jax.Array, pads: _Pads
 ) -> tuple[jax.Array, jax.Array]:
@@ -80,7 +80,7 @@ def gradients(
   return of_x, of_kernel(x, grad, pads, len(kernel))
 
 
-@_traced_once()
+@jax.jit
 def spread(grad: jax.Array, kernel: jax.Array) -> jax.Array:
   """The transpose of a 2x2 `convolve` without padding, as a map of its images.
 
@@ -104,7 +104,7 @@ def spread(grad: jax.Array, kernel: jax.Array) -> jax.Array:
   return y[:, : grad.shape[1] + 1, : grad.shape[2] + 1]
 
 
-@_traced_once(static_argnames=('pads', 'side'))
+@functools.partial(jax.jit, static_argnames=('pads', 'side'))
 def of_kernel(
   x: jax.Array, grad: jax.Array, pads: _Pads, side: int
 ) -> jax.Array:

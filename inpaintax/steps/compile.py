@@ -31,17 +31,19 @@ class Compiled(NamedTuple):
       ValueError if B does not divide by their number. Of `compile_draws`: see
       there.
     place_state: a state to the devices.
-    ahead: `(state, host batch) -> finish`, of both the shapes and types will
-      do. Traces the step; `finish() -> (this with its step compiled for them,
-      bytes that a call takes on each device)` compiles it, in any thread, while
-      Python goes on. Nothing is run. The bytes are those of the state, the
-      batch and all between; 0 if the compiler does not tell.
+    lower: `(state, host batch) -> jax.stages.Lowered`, of both the shapes and
+      types will do. Traces the step; nothing is compiled or run.
+    having: `executable -> (this with it for a step, bytes that a call takes on
+      each device)`; the executable, a `jax.stages.Compiled`, is what has been
+      lowered, compiled. The bytes are those of the state, the batch and all
+      between; 0 if the compiler does not tell.
   """
 
   step: Step
   place: Callable[[Any], Any]
   place_state: Callable[[Any], Any]
-  ahead: Callable[[Any, Any], Callable[[], tuple['Compiled', int]]]
+  lower: Callable[[Any, Any], jax.stages.Lowered]
+  having: Callable[[jax.stages.Compiled], tuple['Compiled', int]]
 
 
 def sample_keys(
@@ -253,28 +255,20 @@ def _compiled(
 ) -> Compiled:
   """A jitted or pmapped step, to be compiled when called, or ahead of that."""
 
-  def ahead(state: Any, batch: Any) -> Callable[[], tuple[Compiled, int]]:
-    # For a debugger: nothing to compile.
-    if jax.config.jax_disable_jit:  # type: ignore[attr-defined]
-      return lambda: (Compiled(step, place, place_state, ahead), 0)
-    lowered = step.lower(state, shape(batch))
+  def having(executable: jax.stages.Compiled) -> tuple[Compiled, int]:
+    made = Compiled(executable, place, place_state, lower, having)
+    found = executable.memory_analysis()
+    if found is None:
+      return made, 0
+    return made, (
+      found.argument_size_in_bytes
+      + found.output_size_in_bytes
+      + found.temp_size_in_bytes
+      - found.alias_size_in_bytes
+    )
 
-    def finish() -> tuple[Compiled, int]:
-      executable = lowered.compile()
-      made = Compiled(executable, place, place_state, ahead)
-      found = executable.memory_analysis()
-      if found is None:
-        return made, 0
-      return made, (
-        found.argument_size_in_bytes
-        + found.output_size_in_bytes
-        + found.temp_size_in_bytes
-        - found.alias_size_in_bytes
-      )
-
-    return finish
-
-  return Compiled(step, place, place_state, ahead)
+  lower = lambda state, batch: step.lower(state, shape(batch))
+  return Compiled(step, place, place_state, lower, having)
 
 
 def _devices(

@@ -73,15 +73,25 @@ def init_player(
     average = (params, stats) if averaged else ()
     return Player(params, stats, tx.init(params), none, none, average)
 
-  # Random numbers compile very slowly on CPU when optimised, and run once; what
-  # is traced is compiled as whoever traces it wants.
-  quick = jax.default_backend() == 'cpu' and not isinstance(
-    key, jax.core.Tracer
-  )
-  options = {'xla_backend_optimization_level': 0} if quick else None
+  # What is traced is compiled as whoever traces it wants.
+  traced = isinstance(key, jax.core.Tracer)
+  options = None if traced else start_options()
   made = jax.jit(init, compiler_options=options)(key)
   # In buffers of its own: a step gives each of them away once.
   return made._replace(average=jax.tree.map(jnp.copy, made.average))
+
+
+def start_options() -> dict[str, int] | None:
+  """What to compile first values with: `compiler_options` of `jax.jit`.
+
+  On a CPU random numbers compile very slowly when optimised, and run once.
+
+  Returns:
+    The options; None where there are none.
+  """
+  if jax.default_backend() == 'cpu':
+    return {'xla_backend_optimization_level': 0}
+  return None
 
 
 def with_parameters(

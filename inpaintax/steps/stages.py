@@ -4,8 +4,10 @@ Not a condition within one step: within one, XLA's convolutions are fifty times
 slower on a CPU.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
+
+import jax
 
 from inpaintax.steps.compile import Compiled
 
@@ -33,8 +35,8 @@ def in_stages(stages: Sequence[Compiled]) -> Compiled:
     stages: their steps, on the same devices and for states of the same shapes.
 
   Returns:
-    The step, for batches `(stage, batch)`. Of `ahead` the last one is compiled
-    and measured, the others when they are first called.
+    The step, for batches `(stage, batch)`. Its `lower` and `having` are of the
+    last one; the others are compiled when they are first called.
   """
   steps = list(stages)
 
@@ -46,14 +48,9 @@ def in_stages(stages: Sequence[Compiled]) -> Compiled:
     stage, batch = placed
     return steps[stage].step(state, batch)
 
-  def ahead(state: Any, batch: Any) -> Callable[[], tuple[Compiled, int]]:
-    finish_last = steps[-1].ahead(state, batch)
+  def having(executable: jax.stages.Compiled) -> tuple[Compiled, int]:
+    steps[-1], needed = steps[-1].having(executable)
+    return made, needed
 
-    def finish() -> tuple[Compiled, int]:
-      steps[-1], needed = finish_last()
-      return made, needed
-
-    return finish
-
-  made = Compiled(step, place, steps[0].place_state, ahead)
+  made = Compiled(step, place, steps[0].place_state, steps[-1].lower, having)
   return made

@@ -60,7 +60,7 @@ def test_each_batch_is_given_to_the_step_of_its_stage():
   compiled = stages.in_stages([adding(1), adding(100)])
   example = jax.ShapeDtypeStruct((2, 1), np.int32)
   state = compiled.place_state(jnp.int32(0))
-  compiled, needed = compiled.ahead(state, example)()
+  compiled, needed = compiled.having(compiled.lower(state, example).compile())
   assert needed >= 0
   for stage in (0, 1, 0):
     batch = compiled.place((stage, np.ones((2, 1), np.int32)))
