@@ -52,6 +52,7 @@ class Build:
 
     self._kept, self._init = kept, init
     self._compiled, self._example = compiled, example
+    self._state: futures.Future | None = None
     self._made: futures.Future | None = None
     self._right: futures.Future | None = None
     self._settled = False
@@ -63,10 +64,15 @@ class Build:
       self._state = _by_another(lambda: kept.compile('start', lowered)())
 
   def state(self) -> Any:
-    """The state."""
+    """The state; to be asked for once."""
     if self._plain:
       return self._init()
-    return self._taken['start']() if self._taken else self._state.result()
+    if self._taken:
+      return self._taken['start']()
+    assert self._state is not None
+    # Not held here: the step takes its memory.
+    made, self._state = self._state, None
+    return made.result()
 
   def begin(self) -> None:
     """Traces the step, unless it is there; another thread will compile it."""
@@ -104,6 +110,9 @@ class Build:
 
     Args:
       metrics: of the update.
+
+    Raises:
+      RuntimeError: see `check`.
     """
     import jax
 
@@ -113,6 +122,7 @@ class Build:
       jax.block_until_ready(metrics)
       self._right = _by_another(self._is_right)
     if self._right is None or self._right.done():
+      self.check()
       jax.block_until_ready(metrics)
       gc.collect()
       program.settle_memory()

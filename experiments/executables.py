@@ -107,9 +107,9 @@ class Kept:
       return compiled
     compiled, new = _compiled(lowered)
     # What JAX has loaded lacks its functions when it is serialised; and not
-    # all can be.
+    # all can be: the next start is slower then, and no more.
     if new:
-      with contextlib.suppress(NotImplementedError, ValueError, OSError):
+      with contextlib.suppress(Exception):
         self._write(name, _packed(compiled))
         self._has[role] = name
     return compiled
