@@ -45,6 +45,8 @@ class Run(NamedTuple):
     init: `() -> state` before the first update, to be traced.
     learnt: `(new=...) -> put`, see `training.from_other`.
     look: `(step, state, log) -> None`, at each --image_every; or None.
+    kept: what its last run has compiled.
+    example: shape and type of what the step is given, to compile it ahead.
     names: `step -> names` of the images in its batch; or None.
   """
 
@@ -52,18 +54,12 @@ class Run(NamedTuple):
   init: Callable[[], Any]
   learnt: Callable[..., Callable[[Any], Any]]
   look: Callable[[int, Any, Any], None] | None
+  kept: executables.Kept
+  example: Any
   names: Callable[[int], list[str]] | None = None
 
 
-def train(
-  run: Run,
-  compiled: Any,
-  stream: Any,
-  *,
-  kept: executables.Kept,
-  example: Any = None,
-  updates: int = 1,
-) -> None:
+def train(run: Run, compiled: Any, stream: Any, *, updates: int = 1) -> None:
   """Trains, or goes on training, until --steps.
 
   Args:
@@ -71,8 +67,6 @@ def train(
     compiled: the step.
     stream: what it is given, one after the other; with `get_state` and
       `set_state`.
-    kept: the step as it was compiled before.
-    example: shape and type of that, to compile the step ahead.
     updates: that one call of the step makes.
 
   Raises:
@@ -94,10 +88,7 @@ def train(
     interruption.Requests() as requests,
   ):
     with compilation.uncollected():
-      make = lambda: compilation.Build(
-        kept, run.record, run.init, compiled, example
-      )
-      begun = _begin(run, compiled, stream, saver, requests, make)
+      begun = _begin(run, compiled, stream, saver, requests)
     if begun is None:
       print(f'{workdir} is already at step {saver.latest()} of {steps}.')
       return
@@ -148,7 +139,7 @@ def _begin_anew(saver, workdir, first):
     folder.set_aside(metrics, 'before_restart')
 
 
-def _begin(run, compiled, stream, saver, requests, make):
+def _begin(run, compiled, stream, saver, requests):
   """(state, compiled step, what made them); None: all is done."""
   import jax
 
@@ -159,7 +150,9 @@ def _begin(run, compiled, stream, saver, requests, make):
   latest = saver.latest()
   anew = _RESTART.value or latest is None
   put = run.learnt(new=anew)
-  build = make()
+  build = compilation.Build(
+    run.kept, run.record, run.init, compiled, run.example
+  )
   # What seems to be finished is looked at first.
   if anew or latest < steps:
     build.begin()

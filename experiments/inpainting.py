@@ -242,9 +242,15 @@ def train(
     training.from_other, record, same=('generator', 'fill', 'hole')
   )
   course.train(
-    course.Run(record, init, learnt, look, training.names_at(source)),
+    course.Run(
+      record,
+      init,
+      learnt,
+      look,
+      kept,
+      training.batch_like(size),
+      training.names_at(source),
+    ),
     compiled,
     stream,
-    kept=kept,
-    example=training.batch_like(size),
   )

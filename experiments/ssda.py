@@ -282,11 +282,11 @@ def main():
   stream = staged.Staged(None, ends, updates=_UPDATES_PER_CALL.value)
   learnt = functools.partial(training.from_other, record, same=('generator',))
   course.train(
-    course.Run(record, _init(model), learnt, look),
+    course.Run(
+      record, _init(model), learnt, look, kept, jax.eval_shape(lambda: data)
+    ),
     compiled,
     stream,
-    kept=kept,
-    example=jax.eval_shape(lambda: data),
     updates=_UPDATES_PER_CALL.value,
   )
 
