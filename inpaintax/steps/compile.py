@@ -33,10 +33,10 @@ class Compiled(NamedTuple):
     place_state: a state to the devices.
     lower: `(state, host batch) -> jax.stages.Lowered`, of both the shapes and
       types will do. Traces the step; nothing is compiled or run.
-    having: `executable -> (this with it for a step, bytes that a call takes on
-      each device)`; the executable, a `jax.stages.Compiled`, is what has been
-      lowered, compiled. The bytes are those of the state, the batch and all
-      between; 0 if the compiler does not tell.
+    having: `executable -> (Compiled, bytes)`: this with that for its step, a
+      `jax.stages.Compiled` of what has been lowered; and what a call takes on
+      each device: the state, the batch and all between; 0 if the compiler does
+      not tell.
   """
 
   step: Step
