@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from concurrent import futures
 from typing import Any
 
-from experiments import executables, interruption, program
+from experiments import executables, interruption, program, threads
 
 # Between looks for a signal, seconds.
 _LOOK = 0.1
@@ -61,7 +61,7 @@ class Build:
     self._plain = jax.config.jax_disable_jit  # type: ignore[attr-defined]
     if self._taken is None and not self._plain:
       lowered, self._like = self._traced()
-      self._state = _by_another(lambda: kept.compile('start', lowered)())
+      self._state = threads.begin(lambda: kept.compile('start', lowered)())
 
   def state(self) -> Any:
     """The state; to be asked for once."""
@@ -78,7 +78,7 @@ class Build:
     """Traces the step, unless it is there; another thread will compile it."""
     if not (self._taken or self._made or self._plain):
       lowered = self._compiled.lower(self._like, self._example)
-      self._made = _by_another(lambda: self._kept.compile('step', lowered))
+      self._made = threads.begin(lambda: self._kept.compile('step', lowered))
 
   def step(self, requests: interruption.Requests) -> tuple[Any, int]:
     """The compiled step.
@@ -120,7 +120,7 @@ class Build:
       return
     if self._taken and self._right is None:
       jax.block_until_ready(metrics)
-      self._right = _by_another(self._is_right)
+      self._right = threads.begin(self._is_right)
     if self._right is None or self._right.done():
       self.check()
       jax.block_until_ready(metrics)
@@ -157,14 +157,6 @@ class Build:
       step = self._compiled.lower(like, self._example)
       lowered = {'start': start, 'step': step}
       return all(self._kept.is_of(*pair) for pair in lowered.items())
-
-
-def _by_another(work):
-  """What another thread will have made."""
-  pool = futures.ThreadPoolExecutor(1)
-  made = pool.submit(work)
-  pool.shutdown(wait=False)
-  return made
 
 
 def wait(made: futures.Future, requests: interruption.Requests) -> Any:

@@ -2,7 +2,7 @@
 
 import contextlib
 import pathlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from absl import flags
@@ -43,7 +43,7 @@ class Run(NamedTuple):
   Attributes:
     record: plain JSON that describes the model, saved with each checkpoint.
     init: `() -> state` before the first update, to be traced.
-    learnt: `(new=...) -> put`, see `training.from_other`.
+    same: names of what its record and that of --init_from must agree in.
     look: `(step, state, log) -> None`, at each --image_every; or None.
     kept: what its last run has compiled.
     example: shape and type of what the step is given, to compile it ahead.
@@ -52,7 +52,7 @@ class Run(NamedTuple):
 
   record: dict[str, Any]
   init: Callable[[], Any]
-  learnt: Callable[..., Callable[[Any], Any]]
+  same: Sequence[str]
   look: Callable[[int, Any, Any], None] | None
   kept: executables.Kept
   example: Any
@@ -149,7 +149,7 @@ def _begin(run, compiled, stream, saver, requests):
   workdir, steps = training.WORKDIR.value, training.STEPS.value
   latest = saver.latest()
   anew = _RESTART.value or latest is None
-  put = run.learnt(new=anew)
+  put = training.from_other(run.record, new=anew, same=run.same)
   build = compilation.Build(
     run.kept, run.record, run.init, compiled, run.example
   )

@@ -19,13 +19,13 @@ from concurrent import futures
 from importlib import metadata
 from typing import Any
 
-from experiments import replay
+from experiments import replay, threads
 
 # Flags that do not change programs; or what they change is looked at.
 _OTHERS = ('--workdir=', '--data=', '--val_data=')
 _SETTINGS = ('JAX_', 'XLA_', 'CUDA_', 'FLAX_', 'NPROC')
 _OURS = ('inpaintax', 'experiments')
-_PACKAGES = ('jax', 'jaxlib', 'flax', 'optax', 'chex', 'numpy')
+_PACKAGES = ('jax', 'flax', 'optax', 'chex', 'numpy')
 _FOUND_BY_JAX = '/jax/compilation_cache/cache_hits'
 
 
@@ -50,9 +50,7 @@ class Kept:
     self._command = self._folder / self._name(repr(_command()))
     with contextlib.suppress(OSError, ValueError):
       self._had = json.loads(self._command.read_text(encoding='utf-8'))
-      pool = futures.ThreadPoolExecutor(1)
-      self._loading = pool.submit(self._load)
-      pool.shutdown(wait=False)
+      self._loading = threads.begin(self._load)
 
   def take(self, given: str) -> dict[str, Any] | None:
     """What the last run of this command compiled.

@@ -238,14 +238,11 @@ def train(
   init, make_step = _players(record, _corruption(masker, fill))
   stream = training.image_stream(source, size=size, load_size=load_size)
   compiled, stream = _in_phases(make_step, stream)
-  learnt = functools.partial(
-    training.from_other, record, same=('generator', 'fill', 'hole')
-  )
   course.train(
     course.Run(
       record,
       init,
-      learnt,
+      ('generator', 'fill', 'hole'),
       look,
       kept,
       training.batch_like(size),

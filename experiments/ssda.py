@@ -17,8 +17,6 @@ Source: Xie, Xu and Chen 2012, "Image denoising and inpainting with deep neural
 networks".
 """
 
-import functools
-
 from absl import flags
 
 from experiments import (
@@ -280,10 +278,14 @@ def main():
   data = samples.load(source, side=side)
   compiled = _compiled(model, ends, data)
   stream = staged.Staged(None, ends, updates=_UPDATES_PER_CALL.value)
-  learnt = functools.partial(training.from_other, record, same=('generator',))
   course.train(
     course.Run(
-      record, _init(model), learnt, look, kept, jax.eval_shape(lambda: data)
+      record,
+      _init(model),
+      ('generator',),
+      look,
+      kept,
+      jax.eval_shape(lambda: data),
     ),
     compiled,
     stream,
