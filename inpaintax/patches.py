@@ -116,7 +116,6 @@ def restore(
   rows = starts(image.shape[0], out, stride)
   columns = starts(image.shape[1], out, stride)
   total = np.zeros(image.shape, np.float32)
-  weight = np.zeros(image.shape, np.float32)
   views = np.lib.stride_tricks.sliding_window_view(padded, (side, side))
   # Whole rows of patches, as many as fit in a batch.
   count = max(1, batch_size // len(columns))
@@ -128,11 +127,31 @@ def restore(
         np.asarray(model(found[i : i + batch_size]))
         for i in range(0, len(found), batch_size)
       ]
-    ).reshape(len(part), len(columns), out, out)
-    # No two patches have the same place for the same pixel of theirs.
-    for down in range(out):
-      for right in range(out):
-        at = np.ix_(part + down, columns + right)
-        total[at] += window[down, right] * given[:, :, down, right]
-        weight[at] += window[down, right]
-  return (total / weight)[:height, :width]
+    )
+    _add(total, given * window, part, columns)
+  return (total / _weight(window, rows, columns))[:height, :width]
+
+
+def _add(total, given, rows, columns):
+  """Adds patches `[rows x columns, out, out]`, in their places, to an image."""
+  out = given.shape[-1]
+  given = given.reshape(len(rows), len(columns), out, out)
+  # First the patches of a row, to strips as wide as the image. No two of them
+  # have the same place for the same column of theirs.
+  strips = np.zeros((len(rows), out, total.shape[1]), np.float32)
+  for right in range(out):
+    strips[:, :, columns + right] += given[..., right].swapaxes(1, 2)
+  for row, strip in zip(rows, strips, strict=True):
+    total[row : row + out] += strip
+
+
+def _weight(window, rows, columns):
+  """What the weights of all patches over a pixel add up to."""
+  out = len(window)
+  weight = np.zeros((rows[-1] + out, columns[-1] + out), np.float32)
+  row = np.broadcast_to(window, (len(columns), out, out))
+  strip = np.zeros((out, weight.shape[1]), np.float32)
+  _add(strip, row, [0], columns)
+  for row in rows:
+    weight[row : row + out] += strip
+  return weight
