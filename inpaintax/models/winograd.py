@@ -95,9 +95,10 @@ def spread(grad: jax.Array, kernel: jax.Array) -> jax.Array:
   """
   mixed = lambda v, u: lax.dot_general(v, u, (((3,), (1,)), ((), ())))
   shares = _each(mixed, _back(grad, 2), _twice(_WEIGHTS[2], kernel))
-  tiles = _twice(_PIXELS_BACK, shares)
-  columns = [_joined(*column, axis=1) for column in zip(*tiles, strict=True)]
-  rows = [_joined(*row, axis=2) for row in zip(*columns, strict=True)]
+  columns = [
+    _overlapped(*column, axis=1) for column in zip(*shares, strict=True)
+  ]
+  rows = [_overlapped(*row, axis=2) for row in zip(*columns, strict=True)]
   y = jnp.stack([jnp.stack(row, axis=3) for row in rows], axis=2)
   b, tall, _, wide, _, c = y.shape
   y = y.reshape(b, 2 * tall, 2 * wide, c)
@@ -170,18 +171,24 @@ def _back(grad: jax.Array, side: int) -> _Grid:
   return _twice(_OUTPUTS_BACK[side], outputs)
 
 
-def _joined(
+def _overlapped(
   first: jax.Array, second: jax.Array, third: jax.Array, *, axis: int
 ) -> _Row:
-  """The even and odd places of tiles in a row, which share their ends."""
-  n = first.shape[axis]
-  part = lambda a, i, j: lax.slice_in_dim(a, i, j, axis=axis)
-  inner = part(first, 1, n) + part(third, 0, n - 1)
-  # In pieces: padded and added, it takes up to twice as long.
-  ends = part(first, 0, 1), part(third, n - 1, n)
-  edges = [(0, 0, 0)] * first.ndim
-  edges[axis] = (0, 1, 0)
-  return jnp.concatenate([ends[0], inner, ends[1]], axis), _pad(second, edges)
+  """The even and odd places of a row of tiles, from the three shares of each.
+
+  The transpose of `_PIXELS[2]`; a tile's last place is the next one's first.
+  """
+  edges = lambda before: [
+    (before * (i == axis), int(i == axis), 0) for i in range(first.ndim)
+  ]
+  # With zeros around them, in arrays of their own: within the sum each place
+  # would be asked whether it is at a border, which takes up to twice as long.
+  first, second, third = lax.optimization_barrier(
+    (_pad(first, edges(0)), _pad(second, edges(0)), _pad(third, edges(1)))
+  )
+  before = lax.slice_in_dim(third, 0, -1, axis=axis)
+  here = lax.slice_in_dim(third, 1, None, axis=axis)
+  return first - before, second + here - first
 
 
 def _pad(x: jax.Array, edges: Sequence[tuple[int, int, int]]) -> jax.Array:
@@ -224,7 +231,6 @@ _OUTPUTS_BACK: _Changes = {
   2: lambda a, b: (a, a + b, -b),
   3: lambda a, b: (a, a + b, a - b, -b),
 }
-_PIXELS_BACK = lambda a, b, c: (a, b + c - a, -c)  # Of a 2x2 kernel.
 _WEIGHTS_BACK: _Changes = {
   2: lambda a, b, c: (a + b, b + c),
   3: lambda a, b, c, d: (a + (b + c) / 2, (b - c) / 2, (b + c) / 2 + d),
