@@ -1,8 +1,10 @@
 """The training loop. It knows no model."""
 
+import collections
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+import jax
 import numpy as np
 
 from inpaintax.errors import DivergedError
@@ -11,6 +13,9 @@ from inpaintax.steps.compile import Compiled
 from inpaintax.types import Metrics
 
 Hook = Callable[[int, Any, Metrics], None]
+# Calls that the device may be behind: enough to keep it busy, and few enough
+# for whoever asks for an end to see it soon.
+_AHEAD = 2
 
 
 def fit(
@@ -32,8 +37,9 @@ def fit(
     start: updates done.
     steps: updates wanted in all.
     updates: that one call of the step makes; start and steps are multiples.
-    hooks: called after each step as `hook(updates done, state, metrics)`; a
-      hook that reads a value waits for the device, so wrap it in `every`.
+    hooks: called after each step as `hook(updates done, state, metrics)`; the
+      device is two calls behind at the most. A hook that reads a value waits
+      for it, so wrap it in `every`.
 
   Returns:
     The state after the last update.
@@ -45,8 +51,12 @@ def fit(
     raise ValueError(
       f'{steps - start} updates are not a multiple of {updates}.'
     )
+  begun: collections.deque[Metrics] = collections.deque()
   for step in range(start + updates, steps + 1, updates):
     state, metrics = compiled.step(state, compiled.place(next(batches)))
+    begun.append(metrics)
+    if len(begun) > _AHEAD:
+      jax.block_until_ready(begun.popleft())
     for hook in hooks:
       hook(step, state, metrics)
   return state

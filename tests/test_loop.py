@@ -46,6 +46,26 @@ def test_fit_gives_each_batch_to_the_step_and_each_result_to_the_hooks():
   assert int(final) == 6
 
 
+def test_fit_is_two_calls_ahead_of_the_device_at_the_most():
+  # So that a hook that ends the run is not waited for until the next look.
+  done = []
+
+  class Late:
+    def __init__(self, number):
+      self.number = number
+
+    def block_until_ready(self):
+      done.append(self.number)
+
+  compiled = counting()._replace(
+    step=lambda state, batch: (state, {'sum': Late(int(batch[0]))})
+  )
+  seen = []
+  hook = lambda step, *_: seen.append(list(done))
+  loop.fit(0, compiled, batches(1), start=0, steps=5, hooks=[hook])
+  assert seen == [[], [], [1], [1, 2], [1, 2, 3]]
+
+
 def test_fit_in_two_parts_is_fit_in_one():
   first = loop.fit(place(0), counting(), batches(), start=0, steps=2)
   steps = []
