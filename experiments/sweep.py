@@ -145,6 +145,7 @@ def main():
   report = folder / 'report.html'
   page.write(report, page.render('sweep.html', sweeps.content(folder, sweep)))
   print(f'The page: {report}', flush=True)
+  running.check_judged(sweep, trials)
   failed = [trial.name for trial in trials if trial.status == 'failed']
   if failed:
     some = ' '.join([*failed[:5], *['…'][: len(failed) > 5]])
@@ -212,10 +213,14 @@ def _check_same(sweep, before):
 
   if before is None:
     return
-  for name, old, new in (
-    ('--program', [before.program], [sweep.program]),
+  judged = [
     ('--metric', [before.metric], [sweep.metric]),
     ('--mode', [before.mode], [sweep.mode]),
+  ]
+  # Those of a grid do not depend on what they are judged by.
+  for name, old, new in (
+    *(judged if sweep.search or _STOP_EARLY.value else []),
+    ('--program', [before.program], [sweep.program]),
     ('--trial_flags', before.flags, sweep.flags),
     ('--grid', sorted(before.grid), sorted(sweep.grid)),
     ('--search', sorted(before.search), sorted(sweep.search)),

@@ -291,3 +291,10 @@ def test_what_does_not_count_may_be_no_number(name):
 @every_metric
 def test_no_images_have_no_figures(name):
   assert METRICS[name](noise(0), noise(0), block(0)).shape == (0,)
+
+
+def test_large_images_of_half_precision_have_figures_too():
+  ones = jnp.ones((1, 256, 256, 1), jnp.float16)
+  assert metrics.psnr(0.5 * ones, ones, ones).tolist() == [
+    pytest.approx(20 * np.log10(2), abs=1e-3)
+  ]

@@ -61,6 +61,7 @@ def run(
     before = record.trials(folder, sweep)
     todo = _todo(sweep, asked, before)
     if todo is None:
+      record.save(folder, sweep)  # By another metric, perhaps.
       print(f'All {asked.trials} trials have finished.')
       return
     with engine.running(resources) as found:
@@ -165,3 +166,23 @@ def show(sweep: plan.Sweep, trials: list[record.Trial]) -> None:
     interval = '–' if row.margin is None else f'± {row.margin:.2g}'
     table.add_row(row.label, mean, interval, str(len(row.scores)))
   rich.console.Console().print(table)
+
+
+def check_judged(sweep: plan.Sweep, trials: list[record.Trial]) -> None:
+  """Refuses a metric that no finished trial has.
+
+  Args:
+    sweep: what was compared.
+    trials: of `record.trials`.
+
+  Raises:
+    InputError: there is none; the message names those that there are.
+  """
+  ended = [trial for trial in trials if trial.status == 'finished']
+  if ended and all(trial.score is None for trial in ended):
+    known = sorted({name for trial in ended for name in trial.others})
+    raise InputError(
+      f'--metric={sweep.metric}: no trial has it. They have'
+      f' {", ".join(known)}. The same command with one of them trains nothing'
+      ' again, but for --search and --stop_early.'
+    )

@@ -195,11 +195,13 @@ def _mean_inside(
   mask: jax.Array,
 ) -> jax.Array:
   _check(prediction, target, mask)
-  area = mask.sum((1, 2, 3))
+  # float16 ends at 65,504, fewer than the numbers of a large hole.
+  wide = jnp.promote_types(prediction.dtype, jnp.float32)
+  area = mask.sum((1, 2, 3), dtype=wide)
   # An image without a hole gives 0, not 0/0.
   area = jnp.where(area > 0, area, 1.0) * prediction.shape[-1]
   gaps = _gaps(prediction, target, mask)
-  return (mask * error(gaps)).sum((1, 2, 3)) / area
+  return (mask * error(gaps)).sum((1, 2, 3), dtype=wide) / area
 
 
 def _gaps(

@@ -72,6 +72,17 @@ def test_the_page_needs_no_network(twelve):
   assert 'rate=2 sleep=0.1' in ours and '12' in ours
 
 
+def test_a_metric_that_no_trial_has_is_told_and_can_be_corrected(tmp_path):
+  flags = ('--grid=rate=1,2', '--trial_flags=--pairs')
+  said = sweep(tmp_path, *flags, '--metric=none', code=2)
+  assert '--metric=none: no trial has it. They have score.' in said
+  before = events(tmp_path)
+  said = sweep(tmp_path, *flags)
+  assert 'All 2 trials have finished' in said
+  assert events(tmp_path) == before
+  assert record.load(tmp_path).metric == 'score'
+
+
 def test_another_sweep_in_the_same_folder_is_refused(twelve):
   workdir, flags, _ = twelve
   said = sweep(workdir, *flags, '--trial_flags=--steps=7', code=2)

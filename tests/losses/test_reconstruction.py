@@ -181,3 +181,12 @@ def test_what_does_not_count_may_be_no_number(loss):
   pull = jax.grad(lambda x: loss(x, spoiled[1], mask).sum())(spoiled[0])
   clean = jax.grad(lambda x: loss(x, target, mask).sum())(prediction)
   np.testing.assert_array_equal(pull, clean)
+
+
+@pytest.mark.parametrize(
+  'loss', [reconstruction.masked_l1, reconstruction.masked_l2]
+)
+def test_a_large_hole_of_half_precision_costs_what_a_small_one_does(loss):
+  # 256 x 256 numbers are more than float16 can count.
+  ones = jnp.ones((1, 256, 256, 1), jnp.float16)
+  assert loss(ones, 0 * ones, ones).tolist() == [1.0]
