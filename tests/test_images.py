@@ -13,6 +13,7 @@ from PIL import Image, ImageOps
 from pngs import bomb
 
 from inpaintax import images
+from inpaintax.data import sources
 from inpaintax.errors import InputError
 from inpaintax.images import decoding
 
@@ -187,6 +188,14 @@ def test_an_animation_gives_its_first_picture():
   frames[0].save(out, 'GIF', save_all=True, append_images=frames[1:])
   image = decode(out.getvalue())
   np.testing.assert_array_equal(image, np.full((3, 4, 3), [255, 0, 0]))
+
+
+@pytest.mark.parametrize('suffix', ['.jfif', '.jpe'])
+def test_jpegs_have_other_names_too(suffix, tmp_path):
+  path = tmp_path / f'a{suffix}'
+  images.write(path, smooth(40, 60))
+  assert path.read_bytes()[:2] == b'\xff\xd8'
+  assert len(sources.open_source(f'folder:{tmp_path}')) == 1
 
 
 @pytest.mark.parametrize('kind', ['AVIF', 'HEIF'])

@@ -223,6 +223,11 @@ class _Shelf:
     if image is not None:
       return image
     image = self._source[number]
+    if image.dtype != np.uint8 or image.shape[2:] != (3,):
+      raise InputError(
+        f'{self._source.name(number)}: a source gives uint8 [H, W, 3], this is'
+        f' {image.dtype} {list(image.shape)}.'
+      )
     side = self._load_size or max(self._size, min(image.shape[:2]))
     try:
       image = images.resize_short_side(image, side)

@@ -40,6 +40,8 @@ SUFFIXES = (
   '.gif',
   '.heic',
   '.heif',
+  '.jfif',
+  '.jpe',
   '.jpeg',
   '.jpg',
   '.pgm',

@@ -228,6 +228,20 @@ def test_an_image_that_cannot_be_decoded_ends_the_batches(threads):
     next(train(thread, size=128, threads=threads))
 
 
+@pytest.mark.parametrize(
+  ('image', 'told'),
+  [
+    (np.zeros((8, 9, 3)), r'float64 \[8, 9, 3\]'),
+    (np.zeros((8, 9), np.uint8), r'uint8 \[8, 9\]'),
+    (np.zeros((8, 9, 4), np.uint8), r'uint8 \[8, 9, 4\]'),
+  ],
+)
+def test_what_a_source_must_give_is_told(image, told):
+  # Numbers within [0, 1] would become black ones without a word.
+  with pytest.raises(InputError, match=f'image 0: a source gives.*{told}'):
+    next(train(Memory([image])))
+
+
 def test_evaluation_goes_once_through_all_in_order():
   found = list(batches.eval_batches(labelled(7), batch_size=3, size=4))
   assert [len(batch) for batch, _ in found] == [3, 3, 1]
