@@ -281,8 +281,8 @@ def _ratio(
   mask: jax.Array,
 ) -> jax.Array:
   ours, truth = of_both(measure, prediction, target, mask)
-  of_flat = jnp.where(ours == 0, 1, jnp.inf)
-  return jnp.where(truth == 0, of_flat, ours / jnp.where(truth == 0, 1, truth))
+  ratio = ours / jnp.where(truth == 0, 1, truth)
+  return jnp.where(truth == 0, jnp.where(ours == 0, 1, jnp.inf), ratio)
 
 
 def _check(prediction: jax.Array, target: jax.Array, mask: jax.Array) -> None:
@@ -294,7 +294,7 @@ def _check(prediction: jax.Array, target: jax.Array, mask: jax.Array) -> None:
 
 def _mean_inside(values: jax.Array, mask: jax.Array) -> jax.Array:
   """Mean of `[B, H, W, C]` over the mask's pixels; 0 where it has none."""
-  total = lambda x: x.sum((1, 2, 3), jnp.promote_types(x.dtype, jnp.float32))
-  area = jnp.maximum(total(mask), 1) * values.shape[-1]
+  mask = mask.astype(jnp.promote_types(mask.dtype, jnp.float32))  # To sum in.
+  area = jnp.maximum(mask.sum((1, 2, 3)), 1) * values.shape[-1]
   # Not a product alone: what does not count may be anything, also NaN.
-  return total(jnp.where(mask > 0, mask * values, 0)) / area
+  return jnp.where(mask > 0, mask * values, 0).sum((1, 2, 3)) / area

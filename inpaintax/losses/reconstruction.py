@@ -196,12 +196,12 @@ def _mean_inside(
 ) -> jax.Array:
   _check(prediction, target, mask)
   # float16 ends at 65,504, fewer than the numbers of a large hole.
-  wide = jnp.promote_types(prediction.dtype, jnp.float32)
-  area = mask.sum((1, 2, 3), dtype=wide)
+  mask = mask.astype(jnp.promote_types(mask.dtype, jnp.float32))
+  area = mask.sum((1, 2, 3))
   # An image without a hole gives 0, not 0/0.
   area = jnp.where(area > 0, area, 1.0) * prediction.shape[-1]
   gaps = _gaps(prediction, target, mask)
-  return (mask * error(gaps)).sum((1, 2, 3), dtype=wide) / area
+  return (mask * error(gaps)).sum((1, 2, 3)) / area
 
 
 def _gaps(
