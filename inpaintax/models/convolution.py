@@ -6,10 +6,10 @@ there is much to do, all three passes take fewer multiplications (`fewer`).
 For the others: the gradient of a kernel sums over all positions of all images.
 XLA makes it as a convolution with a window as large as the map, of which it
 keeps one core busy where channels are few. As one product of matrices it is two
-to six times faster. Figures are in docs/performance.md.
+to six times faster. So are all passes of one that has but three channels or
+fewer, as first and last layers have. Figures are in docs/performance.md.
 """
 
-import itertools
 from collections.abc import Sequence
 from typing import Any
 
@@ -21,6 +21,8 @@ from jax import lax
 from inpaintax.models import fewer, winograd
 
 _LAYOUT = ('NHWC', 'HWIO', 'NHWC')
+# Channels that XLA's own convolutions are slow with: they take four at a time.
+_FEW = 3
 # Terms of the sum to each number of its result's shorter side, from which the
 # product is faster; and numbers in the matrix made for it: with fewer there is
 # nothing to gain but a longer program, with more it takes too much memory.
@@ -112,58 +114,73 @@ _fast = jax.custom_vjp(_by_xla, nondiff_argnums=(2, 3, 4))
 
 def _forward(
   x: jax.Array, kernel: jax.Array, *how: Any
-) -> tuple[jax.Array, tuple[jax.Array, jax.Array]]:
+) -> tuple[jax.Array, tuple[jax.Array, jax.Array, jax.Array | None]]:
   like = jax.eval_shape(lambda: _by_xla(x, kernel, *how))
   form = fewer.form(x, kernel, *how, outputs=like.size)
-  if form is None:
-    return _by_xla(x, kernel, *how), (x, kernel)
-  y = winograd.convolve(*form.given(x, kernel), form.pads)
-  (y,) = jax.linear_transpose(form.outputs, like)(y)
-  return y, (x, kernel)
+  if form is not None:
+    y = winograd.convolve(*form.given(x, kernel), form.pads)
+    (y,) = jax.linear_transpose(form.outputs, like)(y)
+    return y, (x, kernel, None)
+  h, w, c, f = kernel.shape
+  strides, pads, dilation = how
+  if _narrow(x, kernel, like):
+    if c < f:
+      columns = _columns(x, (h, w), *how)
+      y = columns @ kernel.reshape(-1, f)
+      return y.reshape(like.shape), (x, kernel, columns)
+    if strides == (1, 1):
+      return _to_few(x, kernel, like, pads, dilation), (x, kernel, None)
+  return _by_xla(x, kernel, *how), (x, kernel, None)
+
+
+def _narrow(
+  x: jax.Array, kernel: jax.Array, like: jax.ShapeDtypeStruct
+) -> bool:
+  """Whether one side alone has few channels, and there is much to do."""
+  h, w, c, f = kernel.shape
+  numbers = like.size // f * h * w * min(c, f)
+  return (
+    min(c, f) <= _FEW < max(c, f)
+    and _LEAST <= numbers <= _MOST
+    and x.dtype == kernel.dtype == jnp.float32
+  )
 
 
 def _backward(
   strides: _Pair,
   pads: _Pads,
   dilation: _Pair,
-  given: tuple[jax.Array, jax.Array],
+  given: tuple[jax.Array, jax.Array, jax.Array | None],
   grad: jax.Array,
 ) -> tuple[jax.Array, jax.Array]:
-  x, kernel = given
+  x, kernel, columns = given
+  kept = columns is not None
   form = fewer.form(x, kernel, strides, pads, dilation, outputs=grad.size)
   if form is not None:
     both, back = jax.vjp(form.given, x, kernel)
     return back(winograd.gradients(*both, form.outputs(grad), form.pads))
   h, w, c, f = kernel.shape
+  how = (strides, pads, dilation)
   count, width = grad.size // f, h * w * min(c, f)
   product = count >= _ENOUGH * width and _LEAST <= count * width <= _MOST
-  if product and strides == (1, 1) and f <= c:
-    return _from_outputs(x, kernel, grad, pads, dilation)
-  product = product and count * h * w * c <= _MOST
-  how = (strides, pads, dilation)
+  if product and not kept:
+    if strides == (1, 1) and f <= c:
+      return _from_outputs(x, kernel, grad, pads, dilation)
+    if count * h * w * c <= _MOST:
+      columns = _columns(x, (h, w), *how)
   of_x = jax.linear_transpose(lambda x: _by_xla(x, kernel, *how), x)
-  if product:
-    return *of_x(grad), _from_inputs(x, kernel, grad, *how)
+  if columns is not None:
+    rows = grad.reshape(-1, f)
+    if kept:
+      of_x = jax.linear_transpose(lambda x: _columns(x, (h, w), *how), x)
+      grad = rows @ kernel.reshape(-1, f).T
+    found = winograd.product(columns, rows)
+    return *of_x(grad), found.reshape(kernel.shape).astype(kernel.dtype)
   of_kernel = jax.linear_transpose(lambda k: _by_xla(x, k, *how), kernel)
   return *of_x(grad), *of_kernel(grad)
 
 
 _fast.defvjp(_forward, _backward)
-
-
-def _from_inputs(
-  x: jax.Array,
-  kernel: jax.Array,
-  grad: jax.Array,
-  strides: _Pair,
-  pads: _Pads,
-  dilation: _Pair,
-) -> jax.Array:
-  """A kernel's gradient, from the pixels that each output sees."""
-  size = grad.shape[1:3]
-  seen = _taps(x, kernel.shape[:2], strides, pads, dilation, size)
-  found = winograd.product(_columns(seen), grad.reshape(-1, grad.shape[-1]))
-  return found.reshape(kernel.shape).astype(kernel.dtype)
 
 
 def _from_outputs(
@@ -175,45 +192,60 @@ def _from_outputs(
 ) -> tuple[jax.Array, jax.Array]:
   """Both gradients at stride 1, from the outputs that see each pixel."""
   h, w, c, f = kernel.shape
-  reach = [(n - 1) * d for n, d in zip((h, w), dilation, strict=True)]
+  turned, pads = _turned(kernel, pads, dilation)
+  columns = _columns(grad, (h, w), (1, 1), pads, dilation)
+  of_x = columns @ turned.reshape(-1, c)
+  of_kernel = winograd.product(x.reshape(-1, c), columns).reshape(c, h, w, f)
+  of_kernel = of_kernel.transpose(1, 2, 0, 3)[::-1, ::-1].astype(kernel.dtype)
+  return of_x.reshape(x.shape), of_kernel
+
+
+def _to_few(
+  x: jax.Array,
+  kernel: jax.Array,
+  like: jax.ShapeDtypeStruct,
+  pads: _Pads,
+  dilation: _Pair,
+) -> jax.Array:
+  """A convolution of stride 1: what each pixel adds to the outputs around."""
+  h, w, c, _ = kernel.shape
+  turned, pads = _turned(kernel, pads, dilation)
+  shares = x.reshape(-1, c) @ turned.reshape(-1, c).T
+  seen = lambda y: _columns(y, (h, w), (1, 1), pads, dilation)
+  (y,) = jax.linear_transpose(seen, like)(shares)
+  return y
+
+
+def _turned(
+  kernel: jax.Array, pads: _Pads, dilation: _Pair
+) -> tuple[jax.Array, _Pads]:
+  """Kernel and padding with which a pixel sees the outputs that see it."""
+  reach = [(n - 1) * d for n, d in zip(kernel.shape, dilation, strict=False)]
   pads = tuple(
     (r - before, r - after)
     for r, (before, after) in zip(reach, pads, strict=True)
   )
-  taps = _taps(grad, (h, w), (1, 1), pads, dilation, x.shape[1:3])
-  columns = _columns(taps[::-1])
-  of_x = columns @ kernel.transpose(0, 1, 3, 2).reshape(-1, c)
-  of_kernel = winograd.product(x.reshape(-1, c), columns).reshape(c, h, w, f)
-  of_kernel = of_kernel.transpose(1, 2, 0, 3).astype(kernel.dtype)
-  return of_x.reshape(x.shape), of_kernel
+  return kernel[::-1, ::-1].swapaxes(2, 3), pads
 
 
-def _taps(
-  x: jax.Array,
-  sides: Sequence[int],
-  strides: _Pair,
-  pads: _Pads,
-  dilation: _Pair,
-  size: Sequence[int],
-) -> list[jax.Array]:
-  """For each number of a kernel, the map that it is multiplied with."""
+def _columns(
+  x: jax.Array, sides: _Pair, strides: _Pair, pads: _Pads, dilation: _Pair
+) -> jax.Array:
+  """A row for each output, of all that it sees, as a kernel lies in memory."""
   edges = [(0, 0, 0), *((*pad, 0) for pad in pads), (0, 0, 0)]
   x = lax.pad(x, jnp.zeros((), x.dtype), edges)
-  starts = [range(0, n * d, d) for n, d in zip(sides, dilation, strict=True)]
-  spans = [(n - 1) * s + 1 for n, s in zip(size, strides, strict=True)]
-  return [
-    lax.slice(
-      x,
-      (0, i, j, 0),
-      (len(x), i + spans[0], j + spans[1], x.shape[-1]),
-      (1, *strides, 1),
+  # Pixels beside each other first: then whole rows of them are moved at once.
+  for axis in (2, 1):
+    side, stride, step = (of[axis - 1] for of in (sides, strides, dilation))
+    if axis == 2 and step == 1 and not side % stride | x.shape[2] % stride:
+      x = x.reshape(*x.shape[:2], x.shape[2] // stride, -1)  # As they lie.
+      side, stride = side // stride, 1
+    last = x.shape[axis] - (side - 1) * step
+    x = jnp.concatenate(
+      [
+        lax.slice_in_dim(x, at, at + last, stride=stride, axis=axis)
+        for at in range(0, side * step, step)
+      ],
+      axis=-1,
     )
-    for i, j in itertools.product(*starts)
-  ]
-
-
-def _columns(taps: Sequence[jax.Array]) -> jax.Array:
-  """A row for each position, with all its numbers."""
-  return jnp.concatenate(taps, axis=-1).reshape(
-    -1, len(taps) * taps[0].shape[-1]
-  )
+  return x.reshape(-1, x.shape[-1])

@@ -25,6 +25,11 @@ CASES = {
   'inputs, dilated': ((8, 9, 9, 2), (3, 3, 2, 4), TWO, 'VALID', (2, 1)),
   'cells': ((2, 6, 10, 4), (4, 4, 4, 5), TWO, EDGE, ONE),
   'cells, odd': ((2, 7, 10, 4), (4, 4, 4, 5), TWO, EDGE, ONE),
+  'few inputs, strided': ((3, 8, 10, 3), (4, 4, 3, 6), TWO, EDGE, ONE),
+  'few inputs, askew': ((2, 11, 9, 1), (4, 5, 1, 6), (2, 3), ASKEW, ONE),
+  'to few': ((2, 8, 10, 6), (3, 3, 6, 3), ONE, 'SAME', ONE),
+  'to few, askew': ((2, 8, 9, 6), (3, 5, 6, 1), ONE, ASKEW, ONE),
+  'to few, dilated': ((2, 9, 8, 5), (2, 3, 5, 2), ONE, FAR, (2, 3)),
   'few places': ((1, 4, 4, 9), (3, 3, 9, 9), ONE, 'SAME', ONE),
 }
 
@@ -55,7 +60,9 @@ def drawn(name):
 def test_the_gradients_are_adjoint_to_the_convolution(name):
   x, kernel, ours, plain = drawn(name)
   wanted = plain(x, kernel)
-  np.testing.assert_allclose(ours(x, kernel), wanted, rtol=1e-5, atol=1e-5)
+  # Without derivatives, and with them.
+  for found in (ours(x, kernel), jax.vjp(ours, x, kernel)[0]):
+    np.testing.assert_allclose(found, wanted, rtol=1e-5, atol=1e-5)
   weights = numbers(*wanted.shape, seed=2)
   total = lambda x, kernel: (weights * ours(x, kernel)).sum()
   of_x, of_kernel = jax.jit(jax.grad(total, (0, 1)))(x, kernel)
@@ -70,7 +77,9 @@ def test_the_gradients_are_adjoint_to_the_convolution(name):
     )
 
 
-@pytest.mark.parametrize('name', ['outputs', 'inputs', 'cells', 'few places'])
+@pytest.mark.parametrize(
+  'name', ['outputs', 'inputs', 'cells', 'to few', 'few places']
+)
 def test_gradients_have_gradients_both_ways(name):
   x, kernel, *ways = drawn(name)
 
@@ -89,6 +98,26 @@ def test_gradients_have_gradients_both_ways(name):
   for ours, plain in zip(*found, strict=True):
     scale = float(abs(plain).max())
     np.testing.assert_allclose(ours, plain, rtol=1e-4, atol=1e-4 * scale)
+
+
+@pytest.mark.parametrize(
+  ('name', 'by_products'),
+  [
+    ('few inputs, strided', True),
+    ('to few', True),
+    ('few places', False),
+    ('cells', False),
+  ],
+)
+def test_few_channels_are_products_where_derivatives_are_taken(
+  name, by_products
+):
+  x, kernel, ours, _ = drawn(name)
+  forward = lambda x, kernel: jax.vjp(ours, x, kernel)[0]
+  made = str(jax.make_jaxpr(forward)(x, kernel))
+  assert ('conv_general_dilated' not in made) == by_products
+  halves = (x.astype(jnp.bfloat16), kernel.astype(jnp.bfloat16))
+  assert 'conv_general_dilated' in str(jax.make_jaxpr(forward)(*halves))
 
 
 @pytest.mark.parametrize(
