@@ -34,7 +34,9 @@ def one_of(
     AssertionError: `keys` are not typed keys of rank 1.
   """
   masks.check(keys, size)
-  which = lambda key: jax.random.uniform(jax.random.fold_in(key, _WHICH))
+  which = lambda key: jax.random.uniform(
+    jax.random.fold_in(key, _WHICH), (), jnp.float32
+  )
   chosen = fields.whole(jax.vmap(which)(keys), len(makers))
   kinds = _each(keys, size, makers)
   return jnp.take_along_axis(kinds, chosen[None, :, None, None, None], 0)[0]

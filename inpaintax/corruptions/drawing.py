@@ -56,7 +56,7 @@ def walk(
   down = length * cosine[(angle - TURN // 4) % TURN]
   right = length * cosine[angle % TURN]
   moves = (jnp.stack([down, right], -1) + _ONE // 2) // _ONE
-  last = jnp.array(size) - 1
+  last = jnp.array(size, jnp.int32) - 1
 
   def step(at: jax.Array, move: jax.Array) -> tuple[jax.Array, jax.Array]:
     new = jnp.clip(at + move, 0, last[None])

@@ -118,7 +118,7 @@ def random_blocks(
     )
 
   def one(key: jax.Array) -> jax.Array:
-    draws = jax.random.uniform(key, (4 * max_blocks + 1,))
+    draws = jax.random.uniform(key, (4 * max_blocks + 1,), jnp.float32)
     count = 1 + fields.whole(draws[-1], max_blocks)
     draw = draws[:-1].reshape(4, max_blocks)
     tall = min_side + fields.whole(draw[0], max_side - min_side + 1)
@@ -201,7 +201,7 @@ def random_region(
   needed = fields.draws_needed(size, resolution=resolution)
 
   def one(key: jax.Array) -> jax.Array:
-    draws = jax.random.uniform(key, (needed + 1,))
+    draws = jax.random.uniform(key, (needed + 1,), jnp.float32)
     count = least + fields.whole(draws[-1], most - least + 1)
     noise = fields.smooth(draws[:-1], size, resolution=resolution)
     return fields.lowest(noise, count)
@@ -232,7 +232,10 @@ def from_bank(
     raise ValueError(
       f'wanted a bank of masks [N, {size[0]}, {size[1]}, 1], got {bank.shape}.'
     )
-  places = fields.whole(jax.vmap(jax.random.uniform)(keys), len(bank))
+  places = fields.whole(
+    jax.vmap(lambda key: jax.random.uniform(key, (), jnp.float32))(keys),
+    len(bank),
+  )
   return jnp.asarray(bank)[places].astype(jnp.float32)
 
 

@@ -94,7 +94,8 @@ def _chance(keys: jax.Array, images: jax.Array, share: float) -> jax.Array:
   """float32 `[B, H, W, 1]`, uniform on [0, 1)."""
   check(keys, images)
   check_share(share)
-  draw = lambda key: jax.random.uniform(key, (*images.shape[1:3], 1))
+  shape = (*images.shape[1:3], 1)
+  draw = lambda key: jax.random.uniform(key, shape, jnp.float32)
   return jax.vmap(draw)(keys)
 
 

@@ -154,7 +154,7 @@ def place(
     return jnp.clip(row, 0, fine - 1), (steps >= 0) & (steps < length)
 
   def one(key: jax.Array) -> jax.Array:
-    draws = jax.random.uniform(key, (6,))
+    draws = jax.random.uniform(key, (6,), jnp.float32)
     chosen = shapes[fields.whole(draws[0], len(bank))]
     chosen = jnp.where(draws[1] < 0.5, chosen, chosen[:, ::-1])
     rows, in_rows = along(0, draws[2], draws[3])

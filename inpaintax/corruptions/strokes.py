@@ -82,7 +82,7 @@ def deepfill(keys: jax.Array, size: tuple[int, int]) -> jax.Array:
   number = strokes * (5 + 2 * vertices)
 
   def one(key: jax.Array) -> jax.Array:
-    draws = jax.random.uniform(key, (number + 7,))
+    draws = jax.random.uniform(key, (number + 7,), jnp.float32)
     each = draws[:number].reshape(strokes, -1)
     count = 4 + fields.whole(each[:, 0], vertices - 3)
     start = jnp.stack(
@@ -175,7 +175,9 @@ def lama(
   number = most * (3 + 3 * _MOST_SEGMENTS)
 
   def one(key: jax.Array) -> jax.Array:
-    draws = jax.random.uniform(key, (number + 3 + 4 * _MOST_BOXES,))
+    draws = jax.random.uniform(
+      key, (number + 3 + 4 * _MOST_BOXES,), jnp.float32
+    )
     each = draws[:number].reshape(most, -1)
     start = jnp.stack(
       [fields.whole(each[:, i], n) for i, n in enumerate(size)], 1

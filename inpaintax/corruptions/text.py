@@ -243,19 +243,21 @@ def superimpose(
   noise.check_share(share)
   keep, add, glyphs = (jnp.asarray(part) for part in pages)
   size = images.shape[1:3]
-  room = jnp.array(keep.shape[1:]) - jnp.array(size)
+  room = jnp.array(keep.shape[1:], jnp.int32) - jnp.array(size, jnp.int32)
   if size[0] > keep.shape[1] or size[1] > keep.shape[2]:
     raise ValueError(f'images of {size} on pages of {keep.shape[1:]}.')
 
   def one(key: jax.Array) -> tuple[jax.Array, jax.Array]:
     has, which, within = jax.random.split(key, 3)
-    page, *place = glyphs[jax.random.randint(which, (), 0, len(glyphs))]
-    offset = jax.random.randint(within, (2,), 0, jnp.array(size))
+    page, *place = glyphs[
+      jax.random.randint(which, (), 0, len(glyphs), jnp.int32)
+    ]
+    offset = jax.random.randint(within, (2,), 0, jnp.array(size), jnp.int32)
     corner = jnp.clip(jnp.stack(place) - offset, 0, room)
     part = lambda bank: jax.lax.dynamic_slice(
       bank, (page, *corner), (1, *size)
     )[0].astype(images.dtype)
-    there = jax.random.uniform(has) < share
+    there = jax.random.uniform(has, (), jnp.float32) < share
     return (
       jnp.where(there, part(keep) / 255, 1.0),
       jnp.where(there, part(add), 0.0),

@@ -120,7 +120,9 @@ def cut(x: jax.Array, corners: jax.Array, side: tuple[int, int]) -> jax.Array:
     `[B, *side, C]`.
   """
   size = (*side, x.shape[-1])
-  one = lambda x, at: jax.lax.dynamic_slice(x, (at[0], at[1], 0), size)
+  one = lambda x, at: jax.lax.dynamic_slice(
+    x, (*at, jnp.zeros_like(at[0])), size
+  )
   return jax.vmap(one)(x, corners)
 
 
@@ -136,7 +138,7 @@ def paste(x: jax.Array, block: jax.Array, corners: jax.Array) -> jax.Array:
     `[B, H, W, C]`.
   """
   one = lambda x, block, at: jax.lax.dynamic_update_slice(
-    x, block, (at[0], at[1], 0)
+    x, block, (*at, jnp.zeros_like(at[0]))
   )
   return jax.vmap(one)(x, block, corners)
 

@@ -64,6 +64,13 @@ class TestEveryMaker:
     np.testing.assert_array_equal(MAKERS[name](keys, SIZE), jitted)
 
   @every_maker
+  def test_same_keys_give_the_same_bits_with_64_bit_numbers(self, name):
+    keys = make_keys(4)
+    wanted = MAKERS[name](keys, SIZE)
+    with jax.enable_x64(True):
+      np.testing.assert_array_equal(MAKERS[name](keys, SIZE), wanted)
+
+  @every_maker
   def test_a_sample_depends_on_its_own_key_alone(self, name):
     keys, others = make_keys(6), make_keys(6, seed=1)
     whole = draw(MAKERS[name], keys, SIZE)

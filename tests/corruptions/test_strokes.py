@@ -88,6 +88,13 @@ def test_a_stroke_goes_on_from_where_it_was_and_stays_inside():
     assert ndimage.label(paint(lines, size=SIZE), np.ones((3, 3)))[1] == 1
 
 
+@pytest.mark.parametrize('name', MAKERS)
+def test_same_keys_give_the_same_bits_with_64_bit_numbers(name):
+  wanted = MAKERS[name](keys(4), SIZE)
+  with jax.enable_x64(True):
+    np.testing.assert_array_equal(MAKERS[name](keys(4), SIZE), wanted)
+
+
 @pytest.mark.parametrize(
   ('turn', 'move'),
   [(0, (0, 9)), (0.25, (9, 0)), (0.5, (0, -9)), (0.75, (-9, 0))],
