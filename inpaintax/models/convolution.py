@@ -237,7 +237,8 @@ def _columns(
   # Pixels beside each other first: then whole rows of them are moved at once.
   for axis in (2, 1):
     side, stride, step = (of[axis - 1] for of in (sides, strides, dilation))
-    if axis == 2 and step == 1 and not side % stride | x.shape[2] % stride:
+    whole = side % stride == x.shape[axis] % stride == 0
+    if axis == 2 and step == 1 and whole:
       x = x.reshape(*x.shape[:2], x.shape[2] // stride, -1)  # As they lie.
       side, stride = side // stride, 1
     last = x.shape[axis] - (side - 1) * step
