@@ -243,7 +243,8 @@ def superimpose(
   noise.check_share(share)
   keep, add, glyphs = (jnp.asarray(part) for part in pages)
   size = images.shape[1:3]
-  room = jnp.array(keep.shape[1:], jnp.int32) - jnp.array(size, jnp.int32)
+  sides = jnp.array(size, jnp.int32)
+  room = jnp.array(keep.shape[1:], jnp.int32) - sides
   if size[0] > keep.shape[1] or size[1] > keep.shape[2]:
     raise ValueError(f'images of {size} on pages of {keep.shape[1:]}.')
 
@@ -252,7 +253,7 @@ def superimpose(
     page, *place = glyphs[
       jax.random.randint(which, (), 0, len(glyphs), jnp.int32)
     ]
-    offset = jax.random.randint(within, (2,), 0, jnp.array(size), jnp.int32)
+    offset = jax.random.randint(within, (2,), 0, sides, jnp.int32)
     corner = jnp.clip(jnp.stack(place) - offset, 0, room)
     part = lambda bank: jax.lax.dynamic_slice(
       bank, (page, *corner), (1, *size)

@@ -154,7 +154,6 @@ def _backward(
   grad: jax.Array,
 ) -> tuple[jax.Array, jax.Array]:
   x, kernel, columns = given
-  kept = columns is not None
   form = fewer.form(x, kernel, strides, pads, dilation, outputs=grad.size)
   if form is not None:
     both, back = jax.vjp(form.given, x, kernel)
@@ -163,21 +162,21 @@ def _backward(
   how = (strides, pads, dilation)
   count, width = grad.size // f, h * w * min(c, f)
   product = count >= _ENOUGH * width and _LEAST <= count * width <= _MOST
-  if product and not kept:
+  rows = grad.reshape(-1, f)
+  to_rows = lambda x: _by_xla(x, kernel, *how).reshape(-1, f)
+  if columns is not None:  # As `_forward` has made them.
+    to_rows = lambda x: _columns(x, (h, w), *how) @ kernel.reshape(-1, f)
+  elif product:
     if strides == (1, 1) and f <= c:
       return _from_outputs(x, kernel, grad, pads, dilation)
     if count * h * w * c <= _MOST:
       columns = _columns(x, (h, w), *how)
-  of_x = jax.linear_transpose(lambda x: _by_xla(x, kernel, *how), x)
+  of_x = jax.linear_transpose(to_rows, x)
   if columns is not None:
-    rows = grad.reshape(-1, f)
-    if kept:
-      of_x = jax.linear_transpose(lambda x: _columns(x, (h, w), *how), x)
-      grad = rows @ kernel.reshape(-1, f).T
     found = winograd.product(columns, rows)
-    return *of_x(grad), found.reshape(kernel.shape).astype(kernel.dtype)
+    return *of_x(rows), found.reshape(kernel.shape).astype(kernel.dtype)
   of_kernel = jax.linear_transpose(lambda k: _by_xla(x, k, *how), kernel)
-  return *of_x(grad), *of_kernel(grad)
+  return *of_x(rows), *of_kernel(grad)
 
 
 _fast.defvjp(_forward, _backward)
