@@ -21,8 +21,8 @@ from jax import lax
 from inpaintax.models import fewer, winograd
 
 _LAYOUT = ('NHWC', 'HWIO', 'NHWC')
-# Channels that XLA's own convolutions are slow with: they take four at a time.
-_FEW = 3
+# Channels that XLA's own convolutions are slow with, of inputs and of outputs.
+_FEW_INPUTS, _FEW_OUTPUTS = 8, 3
 # Terms of the sum to each number of its result's shorter side, from which the
 # product is faster; and numbers in the matrix made for it: with fewer there is
 # nothing to gain but a longer program, with more it takes too much memory.
@@ -118,7 +118,9 @@ def _forward(
   like = jax.eval_shape(lambda: _by_xla(x, kernel, *how))
   form = fewer.form(x, kernel, *how, outputs=like.size)
   if form is not None:
-    y = winograd.convolve(*form.given(x, kernel), form.pads)
+    y = winograd.convolve(
+      form.seen(x), form.kernel(kernel), form.pads, spare=form.spare
+    )
     (y,) = jax.linear_transpose(form.outputs, like)(y)
     return y, (x, kernel, None)
   h, w, c, f = kernel.shape
@@ -139,8 +141,9 @@ def _narrow(
   """Whether one side alone has few channels, and there is much to do."""
   h, w, c, f = kernel.shape
   numbers = like.size // f * h * w * min(c, f)
+  few = c <= _FEW_INPUTS if c < f else f <= _FEW_OUTPUTS < c
   return (
-    min(c, f) <= _FEW < max(c, f)
+    few
     and _LEAST <= numbers <= _MOST
     and x.dtype == kernel.dtype == jnp.float32
   )
@@ -156,8 +159,7 @@ def _backward(
   x, kernel, columns = given
   form = fewer.form(x, kernel, strides, pads, dilation, outputs=grad.size)
   if form is not None:
-    both, back = jax.vjp(form.given, x, kernel)
-    return back(winograd.gradients(*both, form.outputs(grad), form.pads))
+    return _by_form(form, x, kernel, grad)
   h, w, c, f = kernel.shape
   how = (strides, pads, dilation)
   count, width = grad.size // f, h * w * min(c, f)
@@ -180,6 +182,21 @@ def _backward(
 
 
 _fast.defvjp(_forward, _backward)
+
+
+def _by_form(
+  form: fewer.Form, x: jax.Array, kernel: jax.Array, grad: jax.Array
+) -> tuple[jax.Array, jax.Array]:
+  # Lest the forward pass's sums be kept until now: four times what x takes.
+  x, kernel = lax.optimization_barrier((x, kernel))
+  grad = form.outputs(grad)
+  to_images = jax.linear_transpose(form.images, x)
+  whole, to_kernel = jax.vjp(form.kernel, kernel)
+  found = winograd.of_kernel(form.seen(x), grad, form.pads, len(whole))
+  return (
+    *to_images(winograd.of_images(grad, whole, form.pads)),
+    *to_kernel(found),
+  )
 
 
 def _from_outputs(

@@ -5,6 +5,7 @@ sides is a 2x2 one over cells of 2x2 pixels. A dilated kernel sees phases of an
 image that are images themselves. Figures are in docs/performance.md.
 """
 
+import functools
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -20,7 +21,7 @@ _Pads = tuple[_Pair, ...]
 # which they take four times the memory.
 _FEW, _MANY = 16, 32
 _FEW_OF_CELLS = 8
-_WORTH = 2**28
+_WORTH = 2**27
 _MOST_OUTPUTS = 2**23
 # Kernel, strides, padding and dilation of a convolution that halves the sides.
 _HALVING = ((4, 4), (2, 2), ((1, 1), (1, 1)), (1, 1))
@@ -30,14 +31,20 @@ class Form(NamedTuple):
   """A convolution as one of stride 1, not dilated, of a 2x2 or 3x3 kernel.
 
   Attributes:
-    given: `(images, kernel) ->` those of that one; linear in both.
-    outputs: of the convolution, `->` its outputs; linear, and only moves them.
+    images: of the convolution, `->` its images; linear, as all of these are.
+    kernel: likewise.
+    outputs: likewise.
     pads: its padding.
+    seen: `images` with `spare` rows behind.
+    spare: see `winograd.convolve`.
   """
 
-  given: Callable[[jax.Array, jax.Array], tuple[jax.Array, jax.Array]]
+  images: Callable[[jax.Array], jax.Array]
+  kernel: Callable[[jax.Array], jax.Array]
   outputs: Callable[[jax.Array], jax.Array]
   pads: _Pads
+  seen: Callable[[jax.Array], jax.Array]
+  spare: int = 0
 
 
 def form(
@@ -63,28 +70,26 @@ def form(
     The form; None where nothing is gained.
   """
   h, w, c, f = kernel.shape
+  same = lambda given: given
   if not worth(x, kernel, outputs=outputs, terms=h * w * c):
     return None
   if ((h, w), strides, pads, dilation) == _HALVING:
     if c < _FEW_OF_CELLS or x.shape[1] % 2 or x.shape[2] % 2:
       return None
-    whole = lambda x, kernel: (cells(x), over_cells(kernel))
-    return Form(whole, lambda y: y, ((0, 0), (0, 0)))
+    seen, bare = functools.partial(cells, spare=1), ((0, 0), (0, 0))
+    return Form(cells, over_cells, same, bare, seen, spare=1)
   if (h, w) != (3, 3) or strides != (1, 1):
     return None
   if min(c, f) < _FEW or max(c, f) < _MANY:
     return None
   if dilation == (1, 1):
-    return Form(lambda *both: both, lambda y: y, pads)
+    return Form(same, same, same, pads, same)
   sides = list(zip(x.shape[1:3], pads, dilation, strict=True))
   if any(n % d or before % d or after % d for n, (before, after), d in sides):
     return None
   apart = lambda maps: _phases(maps, dilation)
-  return Form(
-    lambda x, kernel: (apart(x), kernel),
-    apart,
-    tuple((before // d, after // d) for _, (before, after), d in sides),
-  )
+  pads = tuple((before // d, after // d) for _, (before, after), d in sides)
+  return Form(apart, same, apart, pads, apart)
 
 
 def worth(*operands: jax.Array, outputs: int, terms: int) -> bool:
@@ -106,7 +111,7 @@ def worth(*operands: jax.Array, outputs: int, terms: int) -> bool:
   )
 
 
-def cells(x: jax.Array) -> jax.Array:
+def cells(x: jax.Array, *, spare: int = 0) -> jax.Array:
   """Images as a 4x4 convolution of stride 2 and padding 1 sees them.
 
   Output n has the taps 0 and 1 of cell n, and the taps 2 and 3 of cell n + 1,
@@ -114,15 +119,18 @@ def cells(x: jax.Array) -> jax.Array:
 
   Args:
     x: `[B, H, W, C]`, H and W even.
+    spare: rows of zeros behind, see `winograd.convolve`.
 
   Returns:
-    `[B, H/2 + 1, W/2 + 1, 4 C]`.
+    `[B, H/2 + 1 + spare, W/2 + 1, 4 C]`.
   """
   b, h, w, c = x.shape
   tall, wide = h // 2 + 1, w // 2 + 1
   x = jnp.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)))
-  x = x.reshape(b, tall, 2, wide, 2, c).transpose(0, 1, 3, 2, 4, 5)
-  return x.reshape(b, tall, wide, 4 * c)
+  x = x.reshape(b, tall, 2, wide, 2 * c).transpose(0, 1, 3, 2, 4)
+  # Before the last two axes are one: within one XLA takes number by number.
+  x = jnp.pad(x, ((0, 0), (0, spare), *[(0, 0)] * 3))
+  return x.reshape(b, tall + spare, wide, 4 * c)
 
 
 def over_cells(kernel: jax.Array) -> jax.Array:

@@ -1,32 +1,39 @@
 """Convolutions with fewer multiplications than terms, for CPUs.
 
-Of 2x2 neighbouring outputs of a 3x3 kernel, 16 products give all that 36 do one
-by one; of a 2x2 kernel, 9 what 16 do. What is multiplied are sums and
-differences of pixels and of weights; outputs are sums and differences of the
-products. Over channels each is a product of matrices.
+Of 4x4 neighbouring outputs of a 3x3 kernel, 36 products give all that 144 do
+one by one; of 2x2 outputs, 16 what 36 do; of 2x2 outputs of a 2x2 kernel, 9
+what 16 do. What is multiplied are sums of pixels and of weights; outputs are
+sums of the products. Over channels each is a product of matrices.
 
 Source: Winograd 1980, "Arithmetic complexity of computations"; for networks
-Lavin and Gray 2016, arXiv:1509.09308, F(2x2, 3x3), whose choice of points this
-is; F(2x2, 2x2) likewise, of the points 0, 1 and infinity.
+Lavin and Gray 2016, arXiv:1509.09308.
 """
 
 import functools
-from collections.abc import Callable, Sequence
+import operator
+from collections.abc import Callable, Iterable, Sequence
 
 import jax
 import jax.numpy as jnp
 from jax import lax
 
+from inpaintax.models import toom_cook
+from inpaintax.models.toom_cook import Changes, Matrix
+
 _Pads = tuple[tuple[int, int], ...]
-_Row = Sequence[jax.Array]
 _Grid = list[list[jax.Array]]
 
 
 # Jitted, these are traced and lowered once for all layers alike; XLA makes the
 # same of the program as without.
-@functools.partial(jax.jit, static_argnames=('pads', 'transposed'))
+@functools.partial(jax.jit, static_argnames=('pads', 'spare', 'transposed'))
 def convolve(
-  x: jax.Array, kernel: jax.Array, pads: _Pads, *, transposed: bool = False
+  x: jax.Array,
+  kernel: jax.Array,
+  pads: _Pads,
+  *,
+  spare: int = 0,
+  transposed: bool = False,
 ) -> jax.Array:
   """A convolution of stride 1, as `lax.conv_general_dilated` defines it.
 
@@ -34,50 +41,49 @@ def convolve(
     x: float32 `[B, H, W, C]`.
     kernel: float32 `[3, 3, C, F]` or `[2, 2, C, F]`.
     pads: zeros before and after rows, and columns; negative ones crop.
+    spare: how many rows of zeros x has behind its own, see `fewer.cells`.
     transposed: whether the kernel is `[..., F, C]`.
 
   Returns:
-    float32 `[B, H', W', F]`; each within about 1e-6 of the largest.
+    float32 `[B, H', W', F]`; each within about 3e-6 of the largest.
   """
   side = len(kernel)
   size = [
-    n + sum(pad) - side + 1 for n, pad in zip(x.shape[1:3], pads, strict=True)
+    n + sum(pad) - side + 1
+    for n, pad in zip((x.shape[1] - spare, x.shape[2]), pads, strict=True)
   ]
+  changes = toom_cook.changes(side, len(x), size, max(kernel.shape[2:]))
   channels = 1 if transposed else 0
   mixed = lambda v, u: lax.dot_general(v, u, (((3,), (channels,)), ((), ())))
-  seen = _twice(_PIXELS[side], _tiles(x, pads, side, size))
-  products = _each(mixed, seen, _twice(_WEIGHTS[side], kernel))
-  outputs = _twice(_OUTPUTS[side], products)
-  y = jnp.stack([jnp.stack(row, axis=3) for row in outputs], axis=2)
+  seen = _seen(x, pads, changes, size)
+  products = _each(mixed, seen, _twice(changes.weights, kernel))
+  # Columns, then rows.
+  rows = [
+    _put(jnp.stack(_sums(changes.outputs, row), axis=3)) for row in products
+  ]
+  y = jnp.stack(_sums(changes.outputs, rows), axis=2)[:, :-1]
   b, tall, _, wide, _, f = y.shape
-  y = y.reshape(b, 2 * tall, 2 * wide, f)
+  y = y.reshape(b, changes.tile * tall, changes.tile * wide, f)
   return y[:, : size[0], : size[1]]
 
 
 @functools.partial(jax.jit, static_argnames='pads')
-def gradients(
-  x: jax.Array, kernel: jax.Array, grad: jax.Array, pads: _Pads
-) -> tuple[jax.Array, jax.Array]:
-  """What reverse-mode differentiation of `convolve` gives, sooner.
+def of_images(grad: jax.Array, kernel: jax.Array, pads: _Pads) -> jax.Array:
+  """The gradient of the images of `convolve`.
 
   Args:
-    x: as for `convolve`.
-    kernel: likewise, not transposed.
     grad: of its output.
+    kernel: as for `convolve`, not transposed.
     pads: as for `convolve`.
 
   Returns:
-    (of x, of the kernel), within about 1e-6 of the largest.
+    float32 `[B, H, W, C]`, within about 3e-6 of the largest.
   """
-  # Lest the forward pass's sums be kept until now: four times what x takes.
-  x, kernel = lax.optimization_barrier((x, kernel))
   if len(kernel) == 2:
     crop = [(-before, -after, 0) for before, after in pads]
-    of_x = _pad(spread(grad, kernel), [(0, 0, 0), *crop, (0, 0, 0)])
-  else:
-    back = tuple((2 - before, 2 - after) for before, after in pads)
-    of_x = convolve(grad, kernel[::-1, ::-1], back, transposed=True)
-  return of_x, of_kernel(x, grad, pads, len(kernel))
+    return _pad(spread(grad, kernel), [(0, 0, 0), *crop, (0, 0, 0)])
+  back = tuple((2 - before, 2 - after) for before, after in pads)
+  return convolve(grad, kernel[::-1, ::-1], back, transposed=True)
 
 
 @jax.jit
@@ -94,7 +100,9 @@ def spread(grad: jax.Array, kernel: jax.Array) -> jax.Array:
     float32 `[B, H + 1, W + 1, C]`, within about 1e-6 of the largest.
   """
   mixed = lambda v, u: lax.dot_general(v, u, (((3,), (1,)), ((), ())))
-  shares = _each(mixed, _back(grad, 2), _twice(_WEIGHTS[2], kernel))
+  shares = _each(
+    mixed, _back(grad, toom_cook.TWO), _twice(toom_cook.TWO.weights, kernel)
+  )
   columns = [
     _overlapped(*column, axis=1) for column in zip(*shares, strict=True)
   ]
@@ -109,22 +117,27 @@ def spread(grad: jax.Array, kernel: jax.Array) -> jax.Array:
 def of_kernel(
   x: jax.Array, grad: jax.Array, pads: _Pads, side: int
 ) -> jax.Array:
-  """The gradient of a kernel: each step of `convolve` turned around.
+  """The gradient of the kernel of `convolve`: each step turned around.
 
   Args:
-    x: as for `convolve`.
+    x: as for `convolve`, with spare rows or without.
     grad: of its output.
     pads: as for `convolve`.
     side: of the kernel, 2 or 3.
 
   Returns:
-    float32 `[side, side, C, F]`, within about 1e-6 of the largest.
+    float32 `[side, side, C, F]`, within about 3e-6 of the largest.
   """
-  back = _back(grad, side)
-  seen = _twice(_PIXELS[side], _tiles(x, pads, side, grad.shape[1:3]))
+  size = grad.shape[1:3]
+  changes = toom_cook.changes(
+    side, len(x), size, max(x.shape[3], grad.shape[3])
+  )
+  seen = _seen(x, pads, changes, size)
   flat = lambda a: a.reshape(-1, a.shape[-1])
-  products = _each(lambda v, m: product(flat(v), flat(m)), seen, back)
-  rows = _twice(_WEIGHTS_BACK[side], products)
+  products = _each(
+    lambda v, m: product(flat(v), flat(m)), seen, _back(grad, changes)
+  )
+  rows = _twice(_turned(changes.weights), products)
   return jnp.stack([jnp.stack(row) for row in rows])
 
 
@@ -143,40 +156,59 @@ def product(a: jax.Array, b: jax.Array) -> jax.Array:
   return jnp.matmul(a.T, b, preferred_element_type=jnp.float32)
 
 
-def _tiles(x: jax.Array, pads: _Pads, side: int, size: Sequence[int]) -> _Grid:
-  """The pixel at each place of all tiles, which overlap.
+def _seen(
+  x: jax.Array, pads: _Pads, changes: Changes, size: Sequence[int]
+) -> _Grid:
+  """The sums of pixels that are multiplied, each of all tiles.
 
-  A tile is what 2x2 outputs see; of an odd size the last one is half empty.
+  A tile is what neighbouring outputs see, and overlaps the next; where outputs
+  end within one, what is behind them is zeros.
   """
+  tile, reach = changes.tile, len(changes.pixels)
+  tall, wide = (-(-n // tile) for n in size)
   edges = [
-    (before, after + n % 2, 0)
-    for (before, after), n in zip(pads, size, strict=True)
+    (before, max(tile * (count - 1) + reach - length - before, 0), 0)
+    for (before, _), count, length in zip(
+      pads, (tall, wide), x.shape[1:3], strict=True
+    )
   ]
   x = _pad(x, [(0, 0, 0), *edges, (0, 0, 0)])
-  tall, wide = ((n + 1) // 2 for n in size)
-  at = lambda i, j: lax.slice(
-    x,
-    (0, i, j, 0),
-    (len(x), i + 2 * tall - 1, j + 2 * wide - 1, x.shape[-1]),
-    (1, 2, 2, 1),
-  )
-  return [[at(i, j) for j in range(side + 1)] for i in range(side + 1)]
+  rows = [_every(x, i, tile, tall, axis=1) for i in range(reach)]
+  rows = _sums(changes.pixels, rows)
+  if tile > 2:  # Of fewer terms it is faster to add all at once.
+    rows = [_put(row) for row in rows]
+  grid = [
+    [_every(row[:, :tall], j, tile, wide, axis=2) for j in range(reach)]
+    for row in rows
+  ]
+  return [_sums(changes.pixels, row) for row in grid]
 
 
-def _back(grad: jax.Array, side: int) -> _Grid:
+def _back(grad: jax.Array, changes: Changes) -> _Grid:
   """What each of a tile's products gets of its outputs' gradients."""
-  odd = [(0, n % 2) for n in grad.shape[1:3]]
-  grad = jnp.pad(grad, ((0, 0), *odd, (0, 0)))
-  outputs = [[grad[:, i::2, j::2] for j in range(2)] for i in range(2)]
-  return _twice(_OUTPUTS_BACK[side], outputs)
+  tile = changes.tile
+  tall, wide = (-(-n // tile) for n in grad.shape[1:3])
+  # Zeros around it, as `of_images` has them: so it is put in memory once.
+  around = [
+    (1, tile * count + 1 - n, 0)
+    for count, n in zip((tall, wide), grad.shape[1:3], strict=True)
+  ]
+  grad = _pad(grad, [(0, 0, 0), *around, (0, 0, 0)])
+  rows = [_every(grad, 1 + i, tile, tall, axis=1) for i in range(tile)]
+  outputs = [
+    [_every(row, 1 + j, tile, wide, axis=2) for j in range(tile)]
+    for row in rows
+  ]
+  return _twice(_turned(changes.outputs), outputs)
 
 
 def _overlapped(
   first: jax.Array, second: jax.Array, third: jax.Array, *, axis: int
-) -> _Row:
+) -> list[jax.Array]:
   """The even and odd places of a row of tiles, from the three shares of each.
 
-  The transpose of `_PIXELS[2]`; a tile's last place is the next one's first.
+  The transpose of `toom_cook.TWO.pixels`; a tile's last place is the first of
+  the next one.
   """
   edges = lambda before: [
     (before * (i == axis), int(i == axis), 0) for i in range(first.ndim)
@@ -188,19 +220,52 @@ def _overlapped(
   )
   before = lax.slice_in_dim(third, 0, -1, axis=axis)
   here = lax.slice_in_dim(third, 1, None, axis=axis)
-  return first - before, second + here - first
+  return [before - first, first + second - here]
 
 
 def _pad(x: jax.Array, edges: Sequence[tuple[int, int, int]]) -> jax.Array:
   return lax.pad(x, jnp.zeros((), x.dtype), edges)
 
 
-def _twice(
-  change: Callable[..., _Row], grid: Sequence[_Row] | _Grid | jax.Array
-) -> _Grid:
-  """A change of rows, then of columns."""
-  columns = [change(*column) for column in zip(*grid, strict=True)]
-  return [list(change(*row)) for row in zip(*columns, strict=True)]
+def _put(x: jax.Array) -> jax.Array:
+  """One more row of tiles, of zeros: XLA puts in memory what it pads.
+
+  Else all that is made of x would make it anew, number by number.
+  """
+  return _pad(x, [(0, int(axis == 1), 0) for axis in range(x.ndim)])
+
+
+def _every(
+  x: jax.Array, start: int, step: int, count: int, *, axis: int
+) -> jax.Array:
+  end = start + step * (count - 1) + 1
+  return lax.slice_in_dim(x, start, end, stride=step, axis=axis)
+
+
+def _twice(matrix: Matrix, grid: Iterable[Iterable[jax.Array]]) -> _Grid:
+  """A matrix times columns, then times rows."""
+  columns = [_sums(matrix, column) for column in zip(*grid, strict=True)]
+  return [_sums(matrix, row) for row in zip(*columns, strict=True)]
+
+
+def _sums(matrix: Matrix, terms: Iterable[jax.Array]) -> list[jax.Array]:
+  """A matrix times arrays."""
+  terms = list(terms)
+  return [
+    functools.reduce(
+      operator.add,
+      [
+        term if factor == 1 else -term if factor == -1 else factor * term
+        for factor, term in zip(row, terms, strict=True)
+        if factor
+      ],
+    )
+    for row in matrix
+  ]
+
+
+def _turned(matrix: Matrix) -> Matrix:
+  return list(zip(*matrix, strict=True))
 
 
 def _each(
@@ -210,28 +275,3 @@ def _each(
     [work(*pair) for pair in zip(*rows, strict=True)]
     for rows in zip(first, other, strict=True)
   ]
-
-
-# The changes, in one dimension, by the kernel's side.
-_Changes = dict[int, Callable[..., _Row]]
-_PIXELS: _Changes = {
-  2: lambda a, b, c: (a - b, b, b - c),
-  3: lambda a, b, c, d: (a - c, b + c, c - b, b - d),
-}
-_WEIGHTS: _Changes = {
-  2: lambda a, b: (a, a + b, b),
-  3: lambda a, b, c: (a, (a + b + c) / 2, (a - b + c) / 2, c),
-}
-_OUTPUTS: _Changes = {
-  2: lambda a, b, c: (a + b, b - c),
-  3: lambda a, b, c, d: (a + b + c, b - c - d),
-}
-# And their transposes.
-_OUTPUTS_BACK: _Changes = {
-  2: lambda a, b: (a, a + b, -b),
-  3: lambda a, b: (a, a + b, a - b, -b),
-}
-_WEIGHTS_BACK: _Changes = {
-  2: lambda a, b, c: (a + b, b + c),
-  3: lambda a, b, c, d: (a + (b + c) / 2, (b - c) / 2, (b + c) / 2 + d),
-}

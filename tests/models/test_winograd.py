@@ -1,4 +1,7 @@
-"""Fewer multiplications: on whole numbers, to the bit what many give."""
+"""Fewer multiplications: on whole numbers, to the bit what many give.
+
+But for the largest tiles, whose points divide by more than powers of two.
+"""
 
 import jax
 import numpy as np
@@ -6,7 +9,7 @@ import pytest
 from jax import lax
 from jax import numpy as jnp
 
-from inpaintax.models import winograd
+from inpaintax.models import toom_cook, winograd
 
 LAYOUT = ('NHWC', 'HWIO', 'NHWC')
 # Sides of the kernel, of the image, padding: outputs of even and odd sides,
@@ -16,6 +19,9 @@ CASES = [
   (3, (7, 6), ((1, 1), (0, 2))),
   (3, (5, 4), ((0, 0), (3, 4))),
   (3, (9, 8), ((-1, 0), (1, -2))),
+  (3, (8, 12), ((1, 1), (1, 1))),
+  (3, (15, 16), ((1, 1), (2, 0))),
+  (3, (9, 18), ((0, 0), (-1, 0))),
   (2, (5, 7), ((0, 0), (0, 0))),
   (2, (6, 5), ((1, 0), (1, 1))),
   (2, (4, 6), ((2, 3), (-1, 0))),
@@ -34,6 +40,14 @@ def plain(x, kernel, pads):
   )
 
 
+def assert_same(found, wanted, side, shape):
+  """To the bit, or to the float of sums of the tiles that `shape` has."""
+  b, *size, _ = shape
+  tile = toom_cook.changes(side, b, size, 1).tile
+  far = 0 if tile == 2 else 4e-6 * float(abs(wanted).max())
+  np.testing.assert_allclose(found, wanted, rtol=0, atol=far)
+
+
 @pytest.mark.parametrize(('side', 'size', 'pads'), CASES)
 @pytest.mark.parametrize(('channels', 'features'), [(3, 5), (4, 2)])
 def test_values_and_gradients_of_whole_numbers_are_exact(
@@ -43,22 +57,57 @@ def test_values_and_gradients_of_whole_numbers_are_exact(
   kernel = whole(side, side, channels, features, seed=1)
   wanted, back = jax.vjp(lambda x, k: plain(x, k, pads), x, kernel)
   found = winograd.convolve(x, kernel, pads)
-  np.testing.assert_array_equal(found, wanted)
+  assert_same(found, wanted, side, wanted.shape)
   grad = whole(*wanted.shape, seed=2)
-  mine = winograd.gradients(x, kernel, grad, pads)
-  for ours, theirs in zip(mine, back(grad), strict=True):
-    np.testing.assert_array_equal(ours, theirs)
+  mine = (
+    winograd.of_images(grad, kernel, pads),
+    winograd.of_kernel(x, grad, pads, side),
+  )
+  for ours, theirs, of in zip(mine, back(grad), (x, grad), strict=True):
+    assert_same(ours, theirs, side, of.shape)
 
 
-def test_errors_are_within_a_millionth_of_the_largest():
+@pytest.mark.parametrize(('side', 'size', 'pads'), CASES)
+@pytest.mark.parametrize('spare', [1, 3])
+def test_spare_rows_change_nothing(side, size, pads, spare):
+  x, kernel = whole(2, *size, 3), whole(side, side, 3, 5, seed=1)
+  longer = jnp.pad(x, ((0, 0), (0, spare), (0, 0), (0, 0)))
+  found = winograd.convolve(longer, kernel, pads, spare=spare)
+  np.testing.assert_array_equal(found, winograd.convolve(x, kernel, pads))
+  grad = whole(*found.shape, seed=2)
+  np.testing.assert_array_equal(
+    winograd.of_kernel(longer, grad, pads, side),
+    winograd.of_kernel(x, grad, pads, side),
+  )
+
+
+@pytest.mark.parametrize(('images', 'far'), [(1, 2e-6), (4, 4e-6)])
+def test_errors_are_millionths_of_the_largest(images, far):
   rng = np.random.default_rng(0)
-  x = rng.normal(size=(4, 16, 16, 64)).astype(np.float32)
+  x = rng.normal(size=(images, 16, 16, 64)).astype(np.float32)
   kernel = rng.normal(size=(3, 3, 64, 64)).astype(np.float32)
   pads = ((1, 1), (1, 1))
-  exact = np.zeros((4, 16, 16, 64))
+  exact = np.zeros(x.shape)
   padded = np.pad(x.astype(np.float64), ((0, 0), *pads, (0, 0)))
   for i in range(3):
     for j in range(3):
       exact += padded[:, i : i + 16, j : j + 16] @ kernel[i, j]
   error = abs(np.asarray(winograd.convolve(x, kernel, pads)) - exact).max()
-  assert error < 2e-6 * abs(exact).max()
+  assert error < far * abs(exact).max()
+
+
+# Images, their sides, channels: whether the tile is large.
+@pytest.mark.parametrize(
+  ('images', 'size', 'channels', 'large'),
+  [
+    (4, (8, 8), 32, True),
+    (4, (8, 8), 33, False),  # As many tiles as half the channels at least.
+    (4, (6, 6), 1, False),  # No fewer: 4 * 36, as 9 * 16.
+    (4, (6, 8), 1, True),
+    (1, (2, 64), 1, False),
+  ],
+)
+def test_a_tile_is_as_large_as_is_worth_its_sums(images, size, channels, large):
+  changes = toom_cook.changes(3, images, size, channels)
+  assert changes.tile == (4 if large else 2)
+  assert toom_cook.changes(2, images, size, channels).tile == 2
