@@ -14,13 +14,14 @@ choice of its own.
 """
 
 import functools
+from typing import Any
 
 import chex
 import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
-from inpaintax.models import blocks, convolution
+from inpaintax.models import blocks, convolution, resampling
 
 _INIT = nn.initializers.glorot_uniform()  # Keras' default.
 
@@ -33,17 +34,19 @@ class _ConvActNorm(nn.Module):
   slope: float  # Of the activation below 0.
   axis_name: str | None
   dtype: jnp.dtype
+  enlarge: bool = False  # First, as Keras' UpSampling2D does.
 
   @nn.compact
   def __call__(self, x: jax.Array, *, train: bool) -> jax.Array:
-    x = convolution.Conv(
-      self.width,
-      (3, 3),
-      self.stride,
-      kernel_init=_INIT,
-      dtype=self.dtype,
-      name='conv',
-    )(x)
+    given: dict[str, Any] = {
+      'kernel_init': _INIT,
+      'dtype': self.dtype,
+      'name': 'conv',
+    }
+    if self.enlarge:
+      x = resampling.ResizeConv(self.width, **given)(x)
+    else:
+      x = convolution.Conv(self.width, (3, 3), self.stride, **given)(x)
     return nn.BatchNorm(
       not train,
       momentum=0.8,
@@ -85,8 +88,7 @@ class DeckGenerator(nn.Module):
     )(x)
     x = nn.leaky_relu(x, 0.2)
     for i, width in enumerate((128, 64, 64, 32)):
-      x = x.repeat(2, axis=1).repeat(2, axis=2)  # Keras' UpSampling2D.
-      x = layer(width, 1, 0.0, name=f'up{i}')(x, train=train)
+      x = layer(width, 1, 0.0, enlarge=True, name=f'up{i}')(x, train=train)
     x = convolution.Conv(
       3, (3, 3), kernel_init=_INIT, dtype=self.dtype, name='output'
     )(x)

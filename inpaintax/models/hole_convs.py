@@ -4,12 +4,14 @@ Both take the place of a plain convolution: `PartialConv` leaves missing pixels
 out of its sums, `GatedConv` learns what to let through.
 """
 
+from typing import Any
+
 import chex
 import jax
 from flax import linen as nn
 from jax import numpy as jnp
 
-from inpaintax.models import blocks, convolution
+from inpaintax.models import blocks, convolution, resampling
 
 _INIT = nn.initializers.he_normal()
 
@@ -87,6 +89,8 @@ class GatedConv(nn.Module):
     kernel: side of the window.
     stride: between windows.
     dilation: between the pixels of a window.
+    enlarge: whether values are repeated 2x2 first; by windows of 3x3 pixels
+      side by side alone.
     kernel_init: initializer of the kernel.
     dtype: type of the computation; parameters stay float32.
 
@@ -97,20 +101,31 @@ class GatedConv(nn.Module):
   kernel: int = 3
   stride: int = 1
   dilation: int = 1
+  enlarge: bool = False
   kernel_init: blocks.Initializer = _INIT
   dtype: jnp.dtype = jnp.float32
 
   @nn.compact
   def __call__(self, x: jax.Array) -> jax.Array:
-    both = convolution.Conv(
-      2 * self.features,
-      (self.kernel, self.kernel),
-      self.stride,
-      kernel_dilation=self.dilation,
-      kernel_init=self.kernel_init,
-      dtype=self.dtype,
-      name='conv',
-    )(x)
+    given: dict[str, Any] = {
+      'kernel_init': self.kernel_init,
+      'dtype': self.dtype,
+      'name': 'conv',
+    }
+    conv: nn.Module
+    if self.enlarge:
+      if (self.kernel, self.stride, self.dilation) != (3, 1, 1):
+        raise ValueError('an enlarged map has windows of 3x3 side by side.')
+      conv = resampling.ResizeConv(2 * self.features, **given)
+    else:
+      conv = convolution.Conv(
+        2 * self.features,
+        (self.kernel, self.kernel),
+        self.stride,
+        kernel_dilation=self.dilation,
+        **given,
+      )
+    both = conv(x)
     y, gate = jnp.split(both, 2, axis=-1)
     return nn.elu(y) * nn.sigmoid(gate)
 

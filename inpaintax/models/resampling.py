@@ -3,6 +3,8 @@
 Contract: that of `models.blocks`.
 """
 
+import itertools
+
 import jax
 import jax.numpy as jnp
 from flax import linen as nn
@@ -11,6 +13,11 @@ from inpaintax.models import blocks, convolution, fewer, winograd
 
 # Channels and features from which fewer multiplications are faster.
 _FEW = 8
+
+
+# Of a repeated map, along rows and along columns: its values (0), or its steps
+# from one value to the next (1).
+_KINDS = tuple(itertools.product((0, 1), repeat=2))
 
 
 class DownConv(nn.Module):
@@ -84,6 +91,52 @@ class WideDownConv(nn.Module):
     return y + bias[None, None, None]
 
 
+class ResizeConv(nn.Module):
+  """3x3 convolution of a map whose values are repeated 2x2, and of maps joined.
+
+  The values and the parameter shapes of `nn.Conv(features, (3, 3))` over all of
+  their channels, one map after the other. On a CPU, in float32, nothing is
+  repeated, and a quarter of the map's multiplications is left.
+
+  Called with float `[B, H, W, C]` and any number of `[B, 2H, 2W, C']`; output
+  `[B, 2H, 2W, features]`.
+
+  Attributes:
+    features: channels of the output.
+    use_bias: whether to add a bias.
+    kernel_init: initialiser of `kernel`, float32 `[3, 3, all C, features]`.
+    dtype: type of the computation.
+
+  Source: Odena et al. 2016, doi:10.23915/distill.00003, "resize-convolution".
+  """
+
+  features: int
+  use_bias: bool = True
+  kernel_init: blocks.Initializer = nn.initializers.lecun_normal()
+  dtype: jnp.dtype = jnp.float32
+
+  @nn.compact
+  def __call__(self, x: jax.Array, *joined: jax.Array) -> jax.Array:
+    x, *others = (one.astype(self.dtype) for one in (x, *joined))
+    c = x.shape[-1]
+    shape = (3, 3, sum(one.shape[-1] for one in (x, *others)), self.features)
+    kernel = self.param('kernel', self.kernel_init, shape).astype(self.dtype)
+    plain = lambda kernel, *maps: convolution.convolve(
+      jnp.concatenate(maps, -1), kernel, (1, 1), ((1, 1), (1, 1))
+    )
+    if jax.default_backend() == 'cpu' and x.dtype == jnp.float32:
+      y = _over_repeated(x, kernel[:, :, :c])
+      if others:
+        y += plain(kernel[:, :, c:], *others)
+    else:
+      y = plain(kernel, x.repeat(2, axis=1).repeat(2, axis=2), *others)
+    if not self.use_bias:
+      return y
+    zeros = nn.initializers.zeros
+    bias = self.param('bias', zeros, (self.features,)).astype(self.dtype)
+    return y + bias[None, None, None]
+
+
 class UpConv(nn.Module):
   """4x4 transposed convolution of stride 2: twice the height and width.
 
@@ -118,6 +171,67 @@ class UpConv(nn.Module):
     if much and min(c, self.features) >= _FEW:
       return _double(x, kernel)
     return _by_product(x, kernel)
+
+
+def _over_repeated(x: jax.Array, kernel: jax.Array) -> jax.Array:
+  """The 3x3 convolution of a map whose values are repeated 2x2.
+
+  In one direction, outputs 2n and 2n + 1 are (k0 + k1 + k2) x[n], and -k0 times
+  the step from x[n-1] to x[n], or k2 times that from x[n] to x[n+1]. In both,
+  values and steps of the one are values or steps of the other, four kinds.
+  """
+  # Of three taps, or rows of them: added one by one, as XLA's sums over an axis
+  # that is not the last take twenty times as long.
+  whole = lambda first, middle, last: (first + middle + last,)
+  outer = lambda first, middle, last: (last, -first)
+  shares = []
+  for tall, wide in _KINDS:
+    seen = _steps(x, 1) if tall else x
+    seen = _steps(seen, 2) if wide else seen
+    rows = (outer if tall else whole)(*kernel)
+    taps = [tap for row in rows for tap in (outer if wide else whole)(*row)]
+    share = seen.reshape(-1, x.shape[-1]) @ jnp.concatenate(taps, axis=-1)
+    shares.append(share.reshape(*seen.shape[:3], 1 + tall, 1 + wide, -1))
+  return _added(shares)
+
+
+@jax.custom_vjp
+def _added(shares: list[jax.Array]) -> jax.Array:
+  """The outputs, `[B, 2H, 2W, F]`, of what values and steps add to each.
+
+  A step's are the output before it and the one behind it: 2n - 1 and 2n.
+  """
+  b, h, w, *_, f = shares[0].shape
+  at = lambda p, q: sum(
+    share[:, p * tall :, q * wide :, (1 - p) * tall, (1 - q) * wide][:, :h, :w]
+    for (tall, wide), share in zip(_KINDS, shares, strict=True)
+  )
+  rows = [jnp.stack([at(p, q) for q in (0, 1)], axis=3) for p in (0, 1)]
+  return jnp.stack(rows, axis=2).reshape(b, 2 * h, 2 * w, f)
+
+
+def _parted(_: None, grad: jax.Array) -> tuple[list[jax.Array]]:
+  """The transpose of `_added`, from one map that is padded once."""
+  b, height, width, f = grad.shape
+  around = jnp.pad(grad, ((0, 0), (1, 1), (1, 1), (0, 0)))
+  shares = []
+  for tall, wide in _KINDS:
+    seen = around if tall else around[:, 1:-1]
+    seen = seen if wide else seen[:, :, 1:-1]
+    seen = seen.reshape(b, height // 2 + tall, 2, width // 2 + wide, 2, f)
+    seen = seen if tall else seen[:, :, :1] + seen[:, :, 1:]
+    seen = seen if wide else seen[..., :1, :] + seen[..., 1:, :]
+    shares.append(seen.transpose(0, 1, 3, 2, 4, 5))
+  return (shares,)
+
+
+_added.defvjp(lambda shares: (_added(shares), None), _parted)
+
+
+def _steps(x: jax.Array, axis: int) -> jax.Array:
+  """From each place to the next, zeros before the first and after the last."""
+  zeros = jnp.zeros_like(jax.lax.slice_in_dim(x, 0, 1, axis=axis))
+  return jnp.diff(x, axis=axis, prepend=zeros, append=zeros)
 
 
 def _by_product(x: jax.Array, kernel: jax.Array) -> jax.Array:

@@ -148,18 +148,15 @@ class ResidualGenerator(nn.Module):
     x = self._central(self._around(x, train))
     seeds = _seeds(observed)
     for i in reversed(range(len(self.widths))):
-      x = x.repeat(2, axis=1).repeat(2, axis=2)
-      noise = _noise(seeds, i, x.shape[1:3]).astype(self.dtype)
-      x = jnp.concatenate([x, self._central(maps[i]), noise], axis=-1)
-      width = self.widths[i - 1] if i else _FINEST
-      x = convolution.Conv(
-        width,
-        (3, 3),
+      known = self._central(maps[i])
+      noise = _noise(seeds, i, known.shape[1:3])
+      x = resampling.ResizeConv(
+        self.widths[i - 1] if i else _FINEST,
         use_bias=False,
         kernel_init=_INIT,
         dtype=self.dtype,
         name=f'up{i}',
-      )(x)
+      )(x, known, noise)
       x = nn.relu(norm(name=f'up{i}_norm')(x))
       for j in range(self.decoder_blocks):
         name = f'up{i}_residual{j}'

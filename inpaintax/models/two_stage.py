@@ -103,9 +103,8 @@ class TwoStageGenerator(nn.Module):
     for i in (1, 2):
       x = self._conv(4 * w, f'{stage}_out{i}')(x)
     for i, widths in ((3, (2 * w, 2 * w)), (5, (w, w // 2))):
-      x = x.repeat(2, axis=1).repeat(2, axis=2)
       for j, width in enumerate(widths, i):
-        x = self._conv(width, f'{stage}_out{j}')(x)
+        x = self._conv(width, f'{stage}_out{j}', enlarge=j == i)(x)
     x = convolution.Conv(
       self.channels, (3, 3), dtype=self.dtype, name=f'{stage}_out'
     )(x)

@@ -102,6 +102,28 @@ def test_a_gate_is_open_or_shut(logit, opened):
   np.testing.assert_allclose(found, opened * nn.elu(plain), rtol=1e-5)
 
 
+def test_an_enlarged_map_is_one_that_is_repeated():
+  x = numbers(2, 3, 5, 3)
+  module = hole_convs.GatedConv(4, enlarge=True)
+  variables = start(module, x)
+  large = x.repeat(2, axis=1).repeat(2, axis=2)
+  np.testing.assert_allclose(
+    module.apply(variables, x),
+    hole_convs.GatedConv(4).apply(variables, large),
+    rtol=1e-5,
+    atol=1e-5,
+  )
+
+
+@pytest.mark.parametrize(
+  'options', [{'kernel': 5}, {'stride': 2}, {'dilation': 2}]
+)
+def test_other_windows_over_an_enlarged_map_are_refused(options):
+  module = hole_convs.GatedConv(4, enlarge=True, **options)
+  with pytest.raises(ValueError, match='3x3'):
+    module.init(jax.random.key(0), numbers(2, 4, 4, 3))
+
+
 def test_masks_of_other_sizes_are_refused():
   x = numbers(1, 6, 6, 3)
   for mask in (jnp.zeros((1, 6, 6, 3)), jnp.zeros((1, 5, 6, 1))):
