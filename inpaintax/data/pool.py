@@ -99,21 +99,26 @@ def cut(keys: jax.Array, pool: Pool, *, side: int) -> jax.Array:
   places = jnp.prod(sizes - side + 1, axis=1)
   ends = jnp.cumsum(places)
   limits = jnp.stack([ends[-1], jnp.int32(8)])
-  line = jnp.arange(side)
 
   def one(key: jax.Array) -> jax.Array:
+    """Where its first pixel lies, and how far it is to the next both ways."""
     place, way = jax.random.randint(key, (2,), 0, limits)
     image = jnp.searchsorted(ends, place, side='right')
     place = place - (ends[image] - places[image])
     width = sizes[image, 1]
     row, column = jnp.divmod(place, width - side + 1)
-    down = jnp.where(way & 1, line[::-1], line)
-    right = jnp.where(way & 2, line[::-1], line)
-    rows, columns = jnp.meshgrid(down, right, indexing='ij')
-    rows, columns = (
-      jnp.where(way & 4, grid.T, grid) for grid in (rows, columns)
+    up, left, turned = ((way & bit) > 0 for bit in (1, 2, 4))
+    row = jnp.where(up, row + side - 1, row)
+    column = jnp.where(left, column + side - 1, column)
+    down, right = jnp.where(up, -width, width), jnp.where(left, -1, 1)
+    down, right = (
+      jnp.where(turned, right, down),
+      jnp.where(turned, down, right),
     )
-    at = starts[image] + (row + rows) * width + column + columns
-    return pixels[at][..., None]
+    return jnp.stack([starts[image] + row * width + column, down, right])
 
-  return jax.vmap(one)(keys)
+  found = jax.vmap(one)(keys)
+  first, down, right = (found[:, i, None, None] for i in range(3))
+  line = jnp.arange(side)
+  at = first + line[None, :, None] * down + line[None, None] * right
+  return pixels.at[at].get(mode='promise_in_bounds')[..., None]
