@@ -6,8 +6,8 @@ there is much to do, all three passes take fewer multiplications (`fewer`).
 For the others: the gradient of a kernel sums over all positions of all images.
 XLA makes it as a convolution with a window as large as the map, of which it
 keeps one core busy where channels are few. As one product of matrices it is two
-to six times faster. So are all passes of one that has but three channels or
-fewer, as first and last layers have. Figures are in docs/performance.md.
+to six times faster. So are all passes of one that has but few channels, as
+first and last layers have. Figures are in docs/performance.md.
 """
 
 from collections.abc import Sequence

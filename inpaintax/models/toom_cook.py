@@ -1,8 +1,8 @@
 """Sums with which neighbouring outputs share products.
 
 Source: Toom 1963 and Cook 1966, for products of polynomials; Lavin and Gray
-2016, arXiv:1509.09308, for layers of networks. `THREE` is their F(2x2, 3x3);
-`LARGE_THREE`, F(4x4, 3x3), has other points than theirs, 0, +-3/4, +-3/2, with
+2016, arXiv:1509.09308, for layers of networks. `SMALL[3]` is their F(2x2,
+3x3); `LARGE`, F(4x4, 3x3), has other points than theirs, 0, +-3/4, +-3/2, with
 which errors are a quarter of theirs.
 """
 
@@ -54,9 +54,12 @@ def _toom_cook(points: Sequence[float], tile: int, side: int) -> Changes:
   )
 
 
-TWO = _toom_cook((0, 1), 2, side=2)
-THREE = _toom_cook((0, 1, -1), 2, side=3)
-LARGE_THREE = _toom_cook((0, 0.75, -0.75, 1.5, -1.5), 4, side=3)
+# By the kernel's side.
+SMALL = {
+  2: _toom_cook((0, 1), 2, side=2),
+  3: _toom_cook((0, 1, -1), 2, side=3),
+}
+LARGE = _toom_cook((0, 0.75, -0.75, 1.5, -1.5), 4, side=3)
 
 
 def changes(
@@ -75,10 +78,10 @@ def changes(
     are tiles enough to be worth its sums of weights.
   """
   if side == 2:
-    return TWO
+    return SMALL[2]
   small, large = (
     images * math.prod(-(-n // kind.tile) for n in size)
-    for kind in (THREE, LARGE_THREE)
+    for kind in (SMALL[3], LARGE)
   )
   fewer = 36 * large <= 0.75 * 16 * small
-  return LARGE_THREE if fewer and 2 * large >= channels else THREE
+  return LARGE if fewer and 2 * large >= channels else SMALL[3]

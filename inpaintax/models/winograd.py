@@ -1,9 +1,9 @@
 """Convolutions with fewer multiplications than terms, for CPUs.
 
-Of 4x4 neighbouring outputs of a 3x3 kernel, 36 products give all that 144 do
-one by one; of 2x2 outputs, 16 what 36 do; of 2x2 outputs of a 2x2 kernel, 9
-what 16 do. What is multiplied are sums of pixels and of weights; outputs are
-sums of the products. Over channels each is a product of matrices.
+Of 2x2 neighbouring outputs of a 3x3 kernel, 16 products give all that 36 do one
+by one; of a 2x2 kernel, 9 what 16 do; for gradients of 3x3 kernels, of 4x4
+outputs, 36 what 144 do. What is multiplied are sums of pixels and of weights;
+outputs are sums of the products. Over channels each is a product of matrices.
 
 Source: Winograd 1980, "Arithmetic complexity of computations"; for networks
 Lavin and Gray 2016, arXiv:1509.09308.
@@ -45,14 +45,14 @@ def convolve(
     transposed: whether the kernel is `[..., F, C]`.
 
   Returns:
-    float32 `[B, H', W', F]`; each within about 3e-6 of the largest.
+    float32 `[B, H', W', F]`; each within about 1e-6 of the largest.
   """
   side = len(kernel)
   size = [
     n + sum(pad) - side + 1
     for n, pad in zip((x.shape[1] - spare, x.shape[2]), pads, strict=True)
   ]
-  changes = toom_cook.changes(side, len(x), size, max(kernel.shape[2:]))
+  changes = toom_cook.SMALL[side]
   channels = 1 if transposed else 0
   mixed = lambda v, u: lax.dot_general(v, u, (((3,), (channels,)), ((), ())))
   seen = _seen(x, pads, changes, size)
@@ -77,7 +77,7 @@ def of_images(grad: jax.Array, kernel: jax.Array, pads: _Pads) -> jax.Array:
     pads: as for `convolve`.
 
   Returns:
-    float32 `[B, H, W, C]`, within about 3e-6 of the largest.
+    float32 `[B, H, W, C]`, within about 1e-6 of the largest.
   """
   if len(kernel) == 2:
     crop = [(-before, -after, 0) for before, after in pads]
@@ -101,7 +101,9 @@ def spread(grad: jax.Array, kernel: jax.Array) -> jax.Array:
   """
   mixed = lambda v, u: lax.dot_general(v, u, (((3,), (1,)), ((), ())))
   shares = _each(
-    mixed, _back(grad, toom_cook.TWO), _twice(toom_cook.TWO.weights, kernel)
+    mixed,
+    _back(grad, toom_cook.SMALL[2]),
+    _twice(toom_cook.SMALL[2].weights, kernel),
   )
   columns = [
     _overlapped(*column, axis=1) for column in zip(*shares, strict=True)
@@ -129,6 +131,8 @@ def of_kernel(
     float32 `[side, side, C, F]`, within about 3e-6 of the largest.
   """
   size = grad.shape[1:3]
+  # Of other products XLA takes a program from its cache in a time that grows
+  # with the square of how many there are: 5 s where these tiles are for all.
   changes = toom_cook.changes(
     side, len(x), size, max(x.shape[3], grad.shape[3])
   )
@@ -207,8 +211,8 @@ def _overlapped(
 ) -> list[jax.Array]:
   """The even and odd places of a row of tiles, from the three shares of each.
 
-  The transpose of `toom_cook.TWO.pixels`; a tile's last place is the first of
-  the next one.
+  The transpose of `toom_cook.SMALL[2].pixels`; a tile's last place is the first
+  of the next one.
   """
   edges = lambda before: [
     (before * (i == axis), int(i == axis), 0) for i in range(first.ndim)
