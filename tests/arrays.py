@@ -1,6 +1,13 @@
-"""Images and masks for tests of filling."""
+"""Images and masks for tests of filling, numbers for those of layers."""
 
 import numpy as np
+from jax import numpy as jnp
+
+
+def whole(*shape, seed=0):
+  """Small ones: sums of their products, and halves of them, are exact."""
+  draws = np.random.default_rng(seed).integers(-8, 9, shape)
+  return jnp.asarray(draws, jnp.float32)
 
 
 def noise(*shape, seed=0):

@@ -3,6 +3,7 @@
 import jax
 import numpy as np
 import pytest
+from arrays import whole
 from flax import linen as nn
 from jax import lax
 from jax import numpy as jnp
@@ -10,12 +11,6 @@ from jax import numpy as jnp
 from inpaintax.models import convolution, fewer, resampling
 
 LAYOUT = ('NHWC', 'HWIO', 'NHWC')
-
-
-def whole(*shape, seed=0):
-  """Small ones: sums of their products, and halves of them, are exact."""
-  draws = np.random.default_rng(seed).integers(-8, 9, shape)
-  return jnp.asarray(draws, jnp.float32)
 
 
 def takes_fewer(function, *given):

@@ -3,16 +3,11 @@
 import jax
 import numpy as np
 import pytest
+from arrays import whole
 from flax import linen as nn
 from jax import numpy as jnp
 
 from inpaintax.models import resampling
-
-
-def whole(*shape, seed=0):
-  """Small ones: sums of their products are exact."""
-  draws = np.random.default_rng(seed).integers(-8, 9, shape)
-  return jnp.asarray(draws, jnp.float32)
 
 
 def plain(x, *joined, **options):

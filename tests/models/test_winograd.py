@@ -7,6 +7,7 @@ powers of two.
 import jax
 import numpy as np
 import pytest
+from arrays import whole
 from jax import lax
 from jax import numpy as jnp
 
@@ -27,12 +28,6 @@ CASES = [
   (2, (6, 5), ((1, 0), (1, 1))),
   (2, (4, 6), ((2, 3), (-1, 0))),
 ]
-
-
-def whole(*shape, seed=0):
-  """Small ones: sums of their products, and halves of them, are exact."""
-  draws = np.random.default_rng(seed).integers(-8, 9, shape)
-  return jnp.asarray(draws, jnp.float32)
 
 
 def plain(x, kernel, pads):
