@@ -133,6 +133,7 @@ def test_what_cannot_be_encoded_is_refused_by_name(tmp_path):
     ('a.png', DEEP[:0]),
     ('a.jpg', np.zeros((4, 70_000, 3), np.uint8)),
     ('a.heic', DEEP.astype(np.uint8)),
+    ('a.pbm', DEEP.astype(np.uint8)),
   ):
     with pytest.raises((InputError, OSError), match=name):
       images.write(tmp_path / name, array)

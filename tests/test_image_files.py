@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from inpaintax import images
+from inpaintax.data import sources
 from inpaintax.errors import InputError
 
 
@@ -65,6 +66,21 @@ def test_a_photograph_as_a_mask_is_told(tmp_path, caplog):
     images.write(path, mask[None])
     np.testing.assert_array_equal(images.read_mask(path), mask[None] >= 128)
     assert ('neither black nor white' in caplog.text) == warned
+
+
+def test_what_is_read_alone_is_found_in_folders_and_read(tmp_path, image):
+  for name, options in (
+    ('a.jp2', {'irreversible': False}),
+    ('b.pnm', {'format': 'PPM'}),
+  ):
+    Image.fromarray(image).save(tmp_path / name, **options)
+    np.testing.assert_array_equal(images.read(tmp_path / name), image)
+  bits = image[..., 0] > 128
+  Image.fromarray(bits).save(tmp_path / 'c.pbm')
+  np.testing.assert_array_equal(
+    images.read(tmp_path / 'c.pbm'), np.stack([bits * np.uint8(255)] * 3, 2)
+  )
+  assert len(sources.open_source(f'folder:{tmp_path}')) == 3
 
 
 def test_what_is_written_is_read_again(tmp_path, image):

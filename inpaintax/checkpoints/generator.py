@@ -78,8 +78,15 @@ def _read(reader: ocp.Checkpointer, place: Any, step: int) -> Trained:
   meta = reader.restore(
     place, args=ocp.args.Composite(meta=ocp.args.JsonRestore())
   ).meta
-  params, stats = _shapes(meta['record'])
-  averaged = meta['record'].get('averaged', False)
+  record = meta['record']
+  lacking = sorted({'generator', 'image_size'} - record.keys())
+  if lacking:
+    raise ValueError(
+      f'its record lacks {" and ".join(lacking)}, which say what to load its'
+      ' parameters into.'
+    )
+  params, stats = _shapes(record)
+  averaged = record.get('averaged', False)
   parts = {'params': params, 'stats': stats}
   wanted = {'gen': {'average': [params, stats]} if averaged else parts}
   saved = reader.metadata(place).item_metadata['state']
@@ -94,7 +101,7 @@ def _read(reader: ocp.Checkpointer, place: Any, step: int) -> Trained:
   gen = state['gen']
   params, stats = gen['average'] if averaged else (gen['params'], gen['stats'])
   variables = {'params': params, 'batch_stats': stats}
-  return Trained(step, meta['record'], variables)
+  return Trained(step, record, variables)
 
 
 def _check_complete(state: Any) -> None:

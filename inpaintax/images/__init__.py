@@ -41,11 +41,14 @@ SUFFIXES = (
   '.heic',
   '.heif',
   '.jfif',
+  '.jp2',
   '.jpe',
   '.jpeg',
   '.jpg',
+  '.pbm',
   '.pgm',
   '.png',
+  '.pnm',
   '.ppm',
   '.tif',
   '.tiff',
@@ -53,7 +56,7 @@ SUFFIXES = (
 )
 
 # Of those, the ones that are not written.
-_READ_ALONE = ('.heic', '.heif')
+_READ_ALONE = ('.heic', '.heif', '.jp2', '.pbm', '.pnm')
 # And the ones that hold 16 bit a channel.
 DEEP_SUFFIXES = ('.png', '.tif', '.tiff')
 

@@ -117,7 +117,8 @@ def _steps_to_known(mask: jax.Array) -> jax.Array:
     )
     return around, steps + missing
 
-  missing = (mask > 0).astype(mask.dtype)
+  # bfloat16 counts to 256 only.
+  missing = (mask > 0).astype(jnp.promote_types(mask.dtype, jnp.float32))
   longest = max(mask.shape[1:3])
   start = (missing, jnp.zeros_like(missing))
   return jax.lax.fori_loop(0, longest, shrink, start)[1]

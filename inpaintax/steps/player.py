@@ -157,7 +157,10 @@ def features(
   out, new = module.apply(
     variables, *inputs, train=True, mutable=['batch_stats', 'intermediates']
   )
-  maps = jax.tree.leaves(new.get('intermediates', {}))
+  sown = jax.tree_util.tree_leaves_with_path(new.get('intermediates', {}))
+  # A path ends in the name and in which of its values that is.
+  named = jax.tree_util.DictKey('features')
+  maps = [leaf for path, leaf in sown if named in path[-2:]]
   return (out, new.get('batch_stats', {})), maps
 
 

@@ -120,9 +120,13 @@ def reconstruct(
 
   Returns:
     `[B]`.
+
+  Raises:
+    AssertionError: `reconstruction` does not return one value per image.
   """
   stages = jax.tree.leaves(outputs)
   losses = [reconstruction(stage, target, mask) for stage in stages]
+  chex.assert_shape(losses, target.shape[:1])
   return jnp.stack(losses).sum(0)
 
 

@@ -134,6 +134,14 @@ def test_the_border_of_the_image_is_not_known():
   )
 
 
+def test_distances_are_counted_beyond_what_bfloat16_counts_to():
+  mask = jnp.ones((1, 1, 400, 1), jnp.bfloat16).at[:, :, 0].set(0)
+  target = jnp.zeros_like(mask)
+  found = reconstruction.discounted_l1(target + 1, target, mask, discount=0.999)
+  expected = (0.999 ** np.arange(1, 400)).mean()
+  np.testing.assert_allclose(found, [expected], rtol=1e-4)
+
+
 def test_without_a_hole_or_without_anything_known_it_is_finite():
   target = jnp.zeros((1, 6, 6, 1))
   for value, expected in ((0.0, 0.0), (1.0, 0.9**6)):

@@ -5,6 +5,7 @@ import jax
 import numpy as np
 import optax
 import pytest
+from flax import linen as nn
 from jax import numpy as jnp
 
 from inpaintax.losses import reconstruction
@@ -111,3 +112,28 @@ def test_a_start_can_be_traced_and_is_the_same():
   state, like = init(), jax.eval_shape(init)
   chex.assert_trees_all_equal_shapes_and_dtypes(state, like)
   chex.assert_trees_all_close(jax.jit(init)(), state, atol=1e-6)
+
+
+class Sowing(nn.Module):
+  """What it sows for losses is 2x and 3x; 5x is for somebody else."""
+
+  @nn.compact
+  def __call__(self, x, *, train):
+    del train
+    self.sow('intermediates', 'features', 2 * x)
+    self.sow('intermediates', 'elsewhere', 5 * x)
+    self.sow('intermediates', 'features', 3 * x)
+    return x
+
+
+def test_features_are_what_is_sown_under_that_name():
+  class Around(nn.Module):
+    @nn.compact
+    def __call__(self, x, *, train):
+      self.sow('intermediates', 'scores', x)
+      return Sowing(name='inner')(x, train=train)
+
+  for module in (Sowing(), Around()):
+    (out, stats), maps = player.features(module, make(), jnp.ones(2))
+    assert stats == {} and (out == 1).all()
+    np.testing.assert_array_equal(maps, [[2, 2], [3, 3]])

@@ -4,6 +4,7 @@ import chex
 import jax
 import numpy as np
 import optax
+import pytest
 from jax import numpy as jnp
 
 from inpaintax.losses import reconstruction
@@ -79,3 +80,12 @@ def test_the_part_predicted_is_the_block_around_the_hole_or_the_whole():
   # Rows 2 to 4 have their middle at 3; columns are moved in from the border.
   np.testing.assert_array_equal(target, sample.target[:, 0:6, 8:16])
   np.testing.assert_array_equal(mask, sample.mask[:, 0:6, 8:16])
+
+
+def test_a_loss_of_another_shape_is_refused():
+  tx = optax.sgd(0.1)
+  state, _ = build()
+  mean = lambda *of: reconstruction.masked_l2(*of).mean()
+  step = supervised.make_supervised_step(MODEL, tx, reconstruction=mean)
+  with pytest.raises(AssertionError, match=r'\(4,\)'):
+    jax.eval_shape(step, state, make_sample())
