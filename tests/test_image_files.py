@@ -69,18 +69,14 @@ def test_a_photograph_as_a_mask_is_told(tmp_path, caplog):
 
 
 def test_what_is_read_alone_is_found_in_folders_and_read(tmp_path, image):
-  for name, options in (
-    ('a.jp2', {'irreversible': False}),
-    ('b.pnm', {'format': 'PPM'}),
-  ):
-    Image.fromarray(image).save(tmp_path / name, **options)
-    np.testing.assert_array_equal(images.read(tmp_path / name), image)
+  Image.fromarray(image).save(tmp_path / 'a.pnm', format='PPM')
+  np.testing.assert_array_equal(images.read(tmp_path / 'a.pnm'), image)
   bits = image[..., 0] > 128
-  Image.fromarray(bits).save(tmp_path / 'c.pbm')
+  Image.fromarray(bits).save(tmp_path / 'b.pbm')
   np.testing.assert_array_equal(
-    images.read(tmp_path / 'c.pbm'), np.stack([bits * np.uint8(255)] * 3, 2)
+    images.read(tmp_path / 'b.pbm'), np.stack([bits * np.uint8(255)] * 3, 2)
   )
-  assert len(sources.open_source(f'folder:{tmp_path}')) == 3
+  assert len(sources.open_source(f'folder:{tmp_path}')) == 2
 
 
 def test_what_is_written_is_read_again(tmp_path, image):

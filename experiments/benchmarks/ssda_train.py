@@ -9,7 +9,13 @@ SIDE = 12
 HIDDEN = (720, 720)  # Five times the patch.
 SIGMA = 25.0
 RATE = 1e-3
-BATCHES = (64, 128, 256)
+# Patches of an update, and what is computed in.
+CASES = (
+  (64, 'float32'),
+  (128, 'float32'),
+  (256, 'float32'),
+  (256, 'bfloat16'),
+)
 UPDATES = 50  # Of a call.
 
 
@@ -27,16 +33,17 @@ def cases(
   """
   from experiments.benchmarks import torch_patches, torch_steps
 
-  for batch in BATCHES:
+  for batch, dtype in CASES:
     name = f'{SIDE}x{SIDE} K={len(HIDDEN)} units {HIDDEN[0]} batch {batch}'
+    name += '' if dtype == 'float32' else f' {dtype}'
     if not wanted(name):
       continue
     difference, operations = torch_patches.compared(batch)
     yield from apart.against(
       name,
-      {'inpaintax': (our_turn, batch)},
+      {'inpaintax': (our_turn, batch, dtype)},
       {
-        side: (torch_patches.training, batch, options.get('compiled'))
+        side: (torch_patches.training, batch, options.get('compiled'), dtype)
         for side, options in torch_steps.variants().items()
         if side != 'torch channels-last'  # There are no maps.
       },
@@ -48,16 +55,17 @@ def cases(
     )
 
 
-def our_turn(batch: int) -> Callable[[], Any]:
+def our_turn(batch: int, dtype: str = 'float32') -> Callable[[], Any]:
   """What our side does in a turn.
 
   Args:
     batch: patches of an update.
+    dtype: of the computation.
 
   Returns:
     Does it, and waits.
   """
-  run, _ = ours(batch)
+  run, _ = ours(batch, dtype)
   return run
 
 
@@ -73,11 +81,12 @@ def pool() -> Any:
   return pools.load(sources.open_source('photos:train'), side=SIDE)
 
 
-def ours(batch: int) -> tuple[Callable[[], Any], Any]:
+def ours(batch: int, dtype: str = 'float32') -> tuple[Callable[[], Any], Any]:
   """Our updates, compiled.
 
   Args:
     batch: patches of an update.
+    dtype: of the computation.
 
   Returns:
     (makes `UPDATES` and waits for them; a copy of the state before the first).
@@ -96,7 +105,7 @@ def ours(batch: int) -> tuple[Callable[[], Any], Any]:
   from inpaintax.types import Sample
 
   threefry.unroll()  # As our program does.
-  model = StackedAutoencoder(SIDE, HIDDEN)
+  model = StackedAutoencoder(SIDE, HIDDEN, dtype=jnp.dtype(dtype))
   tx = optax.adam(RATE)
 
   def draw(keys, photographs):

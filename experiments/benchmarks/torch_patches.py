@@ -78,12 +78,15 @@ def _ways() -> torch.Tensor:
   return torch.from_numpy(np.stack(found))
 
 
-def training(batch: int, compiled: str | None) -> Callable[[], Any]:
+def training(
+  batch: int, compiled: str | None, dtype: str = 'float32'
+) -> Callable[[], Any]:
   """Makes what trains the stack; on a GPU, in TF32 as ours does.
 
   Args:
     batch: patches of an update.
     compiled: mode of `torch.compile` for the network and its loss, or None.
+    dtype: float32, or bfloat16 where PyTorch's autocast uses it.
 
   Returns:
     Makes `UPDATES` updates and waits for them.
@@ -122,7 +125,8 @@ def training(batch: int, compiled: str | None) -> Callable[[], Any]:
 
   def run():
     for _ in range(UPDATES):
-      loss = loss_of(*draw())
+      with torch.autocast(place.type, torch.bfloat16, dtype == 'bfloat16'):
+        loss = loss_of(*draw())
       adam.zero_grad()
       loss.backward()
       adam.step()

@@ -41,7 +41,6 @@ SUFFIXES = (
   '.heic',
   '.heif',
   '.jfif',
-  '.jp2',
   '.jpe',
   '.jpeg',
   '.jpg',
@@ -56,7 +55,7 @@ SUFFIXES = (
 )
 
 # Of those, the ones that are not written.
-_READ_ALONE = ('.heic', '.heif', '.jp2', '.pbm', '.pnm')
+_READ_ALONE = ('.heic', '.heif', '.pbm', '.pnm')
 # And the ones that hold 16 bit a channel.
 DEEP_SUFFIXES = ('.png', '.tif', '.tiff')
 

@@ -16,6 +16,8 @@ import jax
 from flax import linen as nn
 from jax import numpy as jnp
 
+from inpaintax.models import products
+
 ACTIVATIONS = {
   'sigmoid': nn.sigmoid,
   'tanh': nn.tanh,
@@ -227,10 +229,10 @@ class StackedAutoencoder(nn.Module):
       return self._dense(self.hidden[layer - 1])
     return self._dense(self._output_side() ** 2 * (2 if self.gated else 1))
 
-  def _dense(self, width: int) -> nn.Dense:
+  def _dense(self, width: int) -> products.Dense:
     # U(+-sqrt(6 / (in + out))): smaller ones leave a deep network of sigmoids
     # on the plateau where each patch is its own mean.
-    return nn.Dense(
+    return products.Dense(
       width, kernel_init=nn.initializers.glorot_uniform(), dtype=self.dtype
     )
 

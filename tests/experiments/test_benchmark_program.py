@@ -176,7 +176,7 @@ def test_our_weights_make_the_peer_compute_the_same():
   _, state = train_step.compiled_step(case)
   networks = torch_steps.networks(case)
   assert torch_steps.with_our_weights(case, networks, state) < 1e-5
-  _, state = ssda_train.ours(ssda_train.BATCHES[0])
+  _, state = ssda_train.ours(ssda_train.CASES[0][0])
   assert torch_patches.difference(state.gen.params) < 1e-5
 
 
