@@ -54,8 +54,8 @@ def _backward(
 ) -> tuple[jax.Array, jax.Array, jax.Array]:
   x, kernel = kept
   # XLA would take the turned matrix as it lies, and then not as one of
-  # bfloat16; what is padded it puts in memory. The row is seen by nobody, but
-  # for its ones, of which the bias' gradient is made.
+  # bfloat16; what is padded it puts in memory. Of the row of ones comes the
+  # bias' gradient.
   turned = lax.pad(x.T, jnp.ones((), x.dtype), ((0, 1, 0), (0, 0, 0)))
   of_both = _summed(turned, grad, 0)
   of_kernel = of_both[:-1].astype(kernel.dtype)
