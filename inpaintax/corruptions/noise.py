@@ -113,7 +113,11 @@ def check_keys(keys: jax.Array) -> None:
     raise AssertionError(
       f'keys must be typed (jax.random.key), got {keys.dtype}.'
     )
-  chex.assert_rank(keys, 1)
+  if keys.ndim != 1:
+    raise AssertionError(
+      f'keys must be one for each sample, [B] (jax.random.split), got the shape'
+      f' {keys.shape}.'
+    )
 
 
 def check(keys: jax.Array, images: jax.Array) -> None:

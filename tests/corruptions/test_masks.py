@@ -100,7 +100,7 @@ class TestEveryMaker:
     for keys, said in (
       (jnp.zeros(2, jnp.uint32), 'typed'),
       (jnp.zeros((4, 2), jnp.uint32), 'typed'),
-      (jax.random.key(0), 'rank'),
+      (jax.random.key(0), 'one for each sample'),
     ):
       with pytest.raises(AssertionError, match=said):
         MAKERS[name](keys, SIZE)
