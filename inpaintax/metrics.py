@@ -191,7 +191,7 @@ def edge_difference(image: jax.Array, mask: jax.Array) -> jax.Array:
   total, pairs = jnp.zeros(len(image)), jnp.zeros(len(image))
   for axis in (1, 2):
     ahead = lambda x, axis=axis: jnp.diff(x, axis=axis)
-    across = jnp.abs(ahead(mask))
+    across = jnp.abs(ahead(mask)).astype(total.dtype)  # To sum in.
     steps = across * jnp.abs(ahead(image))
     total += jnp.where(across > 0, steps, 0).sum((1, 2, 3))
     pairs += across.sum((1, 2, 3))

@@ -148,5 +148,8 @@ def _squared_slope(
 def _gram(x: jax.Array) -> jax.Array:
   """`[B, C, C]`: how channels go together, over all places."""
   chex.assert_rank(x, 4)
-  flat = x.reshape(len(x), -1, x.shape[-1])
-  return jnp.einsum('bnc,bnd->bcd', flat, flat) / flat[0].size
+  # float16 ends at 65,504.
+  x = x.astype(jnp.promote_types(x.dtype, jnp.float32))
+  flat = x.reshape(len(x), x.shape[1] * x.shape[2], x.shape[3])
+  places = flat.shape[1] * flat.shape[2]
+  return jnp.einsum('bnc,bnd->bcd', flat, flat) / places

@@ -8,6 +8,7 @@ all pixels alike                     | `overlap_l2(..., known_weight=1)`
 each number of a vector (Xie et al.) | `half_squared_error`
 """
 
+import math
 from collections.abc import Callable
 
 import chex
@@ -150,13 +151,14 @@ def overlap_l2(
 
   Raises:
     AssertionError: a shape or type differs from the above.
-    ValueError: `known_weight` is negative or no number.
+    ValueError: `known_weight` is negative, infinite or no number.
 
   Source: train.lua of Pathak et al. 2016, option overlapPred.
   """
-  if not known_weight >= 0:
-    raise ValueError(f'known_weight must not be negative, got {known_weight}.')
+  if not 0 <= known_weight < math.inf:
+    raise ValueError(f'known_weight must be finite, >= 0: got {known_weight}.')
   _check(prediction, target, mask)
+  mask = mask.astype(jnp.promote_types(mask.dtype, jnp.float32))
   weights = mask + known_weight * (1 - mask)
   gaps = _gaps(prediction, target, weights)
   return (weights * jnp.square(gaps)).mean((1, 2, 3))
@@ -186,7 +188,10 @@ def half_squared_error(prediction: jax.Array, target: jax.Array) -> jax.Array:
   chex.assert_rank([prediction, target], 2)
   chex.assert_equal_shape([prediction, target])
   chex.assert_type([prediction, target], float)
-  return 0.5 * jnp.square(prediction - target).sum(1)
+  gaps = prediction - target
+  # float16 ends at 65,504.
+  gaps = gaps.astype(jnp.promote_types(gaps.dtype, jnp.float32))
+  return 0.5 * jnp.square(gaps).sum(1)
 
 
 def _mean_inside(

@@ -48,7 +48,8 @@ def kl_sparsity(
     raise ValueError(f'rho must be in (0, 1), got {rho}.')
   if not len(hidden):
     raise ValueError('the mean activation of an empty batch is not defined.')
-  mean = hidden.mean(0)
+  # In half precision what is held from 1 would be 1 again.
+  mean = hidden.mean(0, dtype=jnp.promote_types(hidden.dtype, jnp.float32))
   if axis_name is not None:
     mean = jax.lax.pmean(mean, axis_name)
   mean = jnp.clip(mean, _EDGE, 1 - _EDGE)
@@ -73,4 +74,5 @@ def frobenius(*weights: jax.Array) -> jax.Array:
   >>> float(frobenius(jnp.ones((3, 4)), jnp.ones((4, 3))))
   12.0
   """
-  return 0.5 * sum((jnp.square(w).sum() for w in weights), jnp.zeros(()))
+  wide = [w.astype(jnp.promote_types(w.dtype, jnp.float32)) for w in weights]
+  return 0.5 * sum((jnp.square(w).sum() for w in wide), jnp.zeros(()))

@@ -99,9 +99,10 @@ class ResidualGenerator(nn.Module):
   cannot. Fine texture comes from the noise, drawn from a seed that the image
   itself determines: equal images are filled equally.
 
-  Input float `[B, S, S, C]` in [-1, 1], S any multiple of 2**len(widths), but
-  the one that the parameters were made for. Output float32 `[B, P, P, C]` in
-  [-1, 1], the central block, P = S * `part`.
+  Input float `[B, S, S, C]` in [-1, 1], S any multiple of 2**len(widths) (of
+  2**(len(widths) + 2), if half of it is predicted), but the one that the
+  parameters were made for. Output float32 `[B, P, P, C]` in [-1, 1], the
+  central block, P = S * `part`.
 
   Attributes:
     widths: channels after each stride-2 convolution.

@@ -145,7 +145,7 @@ def make_gan_step(
     `disc/fake`, the shares of either taken for real, and `disc/penalty`.
 
   Raises:
-    ValueError: `adversarial_weight` is outside [0, 1], or `moves` unknown.
+    ValueError: `adversarial_weight` is outside [0, 1], `moves` or `form` wrong.
 
   Source: Pathak et al. 2016, arXiv:1604.07379, eq. 2 and 3.
   """
@@ -220,6 +220,8 @@ def _make_disc_loss(
   axis_name: str | None,
 ) -> Callable[..., tuple[jax.Array, Any]]:
   """(loss, (statistics, metrics)) of D's parameters, for `jax.grad`."""
+  if not isinstance(form, Form):
+    raise ValueError(f'form is a losses.adversarial.Form, got {form!r}.')
   score = functools.partial(player.run, discriminator)
 
   def disc_loss(

@@ -150,3 +150,9 @@ def test_without_a_hole_or_without_anything_known_it_is_finite():
     np.testing.assert_allclose(found, [expected], rtol=1e-6)
   with pytest.raises(ValueError, match='discount'):
     reconstruction.discounted_l1(target, target, target, discount=0.0)
+
+
+def test_the_style_of_large_maps_of_half_precision_or_of_no_image():
+  ones = jnp.ones((1, 256, 256, 2), jnp.float16)
+  assert penalties.style([ones], [0 * ones]).tolist() == [0.5]
+  assert penalties.style([ones[:0]], [ones[:0]]).shape == (0,)

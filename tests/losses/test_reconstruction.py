@@ -118,8 +118,9 @@ def test_the_ends_of_the_known_weight_are_the_hole_alone_and_the_plain_mean():
   np.testing.assert_allclose(loss(known_weight=0.0), hole, rtol=1e-5)
   plain = jnp.square(prediction - target).mean((1, 2, 3))
   np.testing.assert_allclose(loss(known_weight=1.0), plain, rtol=1e-6)
-  with pytest.raises(ValueError, match='known_weight'):
-    loss(known_weight=-1.0)
+  for weight in (-1.0, float('inf'), float('nan')):
+    with pytest.raises(ValueError, match='known_weight'):
+      loss(known_weight=weight)
 
 
 @pytest.mark.parametrize('loss', LOSSES)
@@ -184,9 +185,21 @@ def test_what_does_not_count_may_be_no_number(loss):
 
 
 @pytest.mark.parametrize(
-  'loss', [reconstruction.masked_l1, reconstruction.masked_l2]
+  'loss',
+  [
+    reconstruction.masked_l1,
+    reconstruction.masked_l2,
+    reconstruction.overlap_l2,
+  ],
 )
 def test_a_large_hole_of_half_precision_costs_what_a_small_one_does(loss):
   # 256 x 256 numbers are more than float16 can count.
   ones = jnp.ones((1, 256, 256, 1), jnp.float16)
-  assert loss(ones, 0 * ones, ones).tolist() == [1.0]
+  found = loss(ones, 0 * ones, ones)
+  assert found.tolist() == [1.0] and found.dtype == jnp.float32
+
+
+def test_long_vectors_of_half_precision_have_their_sum():
+  long = jnp.full((1, 1000), 100, jnp.float16)
+  found = reconstruction.half_squared_error(long, 0 * long)
+  assert found.tolist() == [5e6]

@@ -95,3 +95,14 @@ def test_half_squared_error_is_a_sum_over_the_vector():
   np.testing.assert_array_equal(slope, prediction - target)
   with pytest.raises(AssertionError):
     reconstruction.half_squared_error(prediction[:1], target)
+
+
+@pytest.mark.parametrize('half', [jnp.float16, jnp.bfloat16])
+@pytest.mark.parametrize('level', [0.0, 1.0])
+def test_half_precision_costs_what_float32_does(half, level):
+  hidden = jnp.full((4, 2), level)
+  sparsity = lambda x: regularizers.kl_sparsity(x, rho=0.05)
+  assert sparsity(hidden.astype(half)) == sparsity(hidden)
+  pull = jax.grad(sparsity)(hidden.astype(half))
+  assert np.isfinite(pull.astype(jnp.float32)).all()
+  assert regularizers.frobenius(jnp.ones((400, 500), half)) == 1e5

@@ -233,3 +233,8 @@ def test_each_stage_is_reconstructed_and_the_last_is_judged():
 def test_who_moves_must_be_known():
   with pytest.raises(ValueError, match='moves is one of both, gen, disc'):
     game(moves='neither')
+
+
+def test_a_form_by_its_name_alone_is_refused():
+  with pytest.raises(ValueError, match=r"Form, got 'hinge'"):
+    game(form='hinge')
