@@ -25,7 +25,9 @@ class Dense(nn.Dense):
   @nn.compact
   def __call__(self, inputs: jax.Array) -> jax.Array:
     """As `nn.Dense`: `[..., C]` to `[..., features]`."""
-    plain = self.dtype != jnp.bfloat16 or not inputs.size
+    # Programs give its name.
+    half = self.dtype is not None and jnp.dtype(self.dtype) == jnp.bfloat16
+    plain = not half or not inputs.size
     plain = plain or not self.use_bias or self.precision is not None
     if plain or jax.default_backend() != 'cpu':
       return super().__call__(inputs)

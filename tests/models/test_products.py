@@ -1,14 +1,16 @@
 """A layer whose products of bfloat16 a CPU makes at its own rate."""
 
+import functools
+
 import jax
 import numpy as np
 import pytest
+from arrays import whole
 from flax import linen as nn
 from jax import numpy as jnp
 from jax.extend import core as extended
 
 from inpaintax.models.products import Dense
-from tests.arrays import whole
 
 on_cpu = pytest.mark.skipif(
   jax.default_backend() != 'cpu', reason='elsewhere it is nn.Dense'
@@ -75,9 +77,12 @@ def test_examples_side_by_side_or_one_by_one():
 
 
 @on_cpu
-def test_each_product_is_one_that_a_cpu_has_instructions_for():
+@pytest.mark.parametrize('dtype', [jnp.bfloat16, 'bfloat16'])
+def test_each_product_is_one_that_a_cpu_has_instructions_for(dtype):
   shapes = [(8, 12), (12, 10), (10,), (8, 10)]
-  traced = jax.make_jaxpr(both_ways)(*[jnp.ones(shape) for shape in shapes])
+  traced = jax.make_jaxpr(functools.partial(both_ways, dtype=dtype))(
+    *[jnp.ones(shape) for shape in shapes]
+  )
   dots = [
     eqn
     for eqn in _equations(traced.jaxpr)
