@@ -1,9 +1,9 @@
 """Convolutions with fewer multiplications than terms, for CPUs.
 
 Of 2x2 neighbouring outputs of a 3x3 kernel, 16 products give all that 36 do one
-by one; of a 2x2 kernel, 9 what 16 do; for gradients of 3x3 kernels, of 4x4
-outputs, 36 what 144 do. What is multiplied are sums of pixels and of weights;
-outputs are sums of the products. Over channels each is a product of matrices.
+by one, of 4x4 outputs 36 what 144 do; of a 2x2 kernel, 9 what 16 do. What is
+multiplied are sums of pixels and of weights; outputs are sums of the products.
+Over channels each is a product of matrices.
 
 Source: Winograd 1980, "Arithmetic complexity of computations"; for networks
 Lavin and Gray 2016, arXiv:1509.09308.
@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 
 from inpaintax.models import toom_cook
@@ -45,24 +46,26 @@ def convolve(
     transposed: whether the kernel is `[..., F, C]`.
 
   Returns:
-    float32 `[B, H', W', F]`; each within about 1e-6 of the largest.
+    float32 `[B, H', W', F]`; each within about 3e-6 of the largest, 1e-6 where
+    tiles are of 2x2 outputs (`toom_cook.changes`).
   """
   side = len(kernel)
   size = [
     n + sum(pad) - side + 1
     for n, pad in zip((x.shape[1] - spare, x.shape[2]), pads, strict=True)
   ]
-  changes = toom_cook.SMALL[side]
+  changes = toom_cook.changes(side, len(x), size, max(kernel.shape[2:]))
   channels = 1 if transposed else 0
   mixed = lambda v, u: lax.dot_general(v, u, (((3,), (channels,)), ((), ())))
   seen = _seen(x, pads, changes, size)
-  products = _each(mixed, seen, _twice(changes.weights, kernel))
+  products = _each(mixed, seen, _weights(changes, kernel))
   # Columns, then rows.
   rows = [
     _put(jnp.stack(_sums(changes.outputs, row), axis=3)) for row in products
   ]
-  y = jnp.stack(_sums(changes.outputs, rows), axis=2)[:, :-1]
-  b, tall, _, wide, _, f = y.shape
+  y = jnp.stack(_sums(changes.outputs, rows), axis=2)
+  b, tall, wide, f = products[0][0].shape
+  y = y[:, :tall, :, :wide, : changes.tile]
   y = y.reshape(b, changes.tile * tall, changes.tile * wide, f)
   return y[:, : size[0], : size[1]]
 
@@ -77,7 +80,7 @@ def of_images(grad: jax.Array, kernel: jax.Array, pads: _Pads) -> jax.Array:
     pads: as for `convolve`.
 
   Returns:
-    float32 `[B, H, W, C]`, within about 1e-6 of the largest.
+    float32 `[B, H, W, C]`, as exact as `convolve`.
   """
   if len(kernel) == 2:
     crop = [(-before, -after, 0) for before, after in pads]
@@ -100,11 +103,8 @@ def spread(grad: jax.Array, kernel: jax.Array) -> jax.Array:
     float32 `[B, H + 1, W + 1, C]`, within about 1e-6 of the largest.
   """
   mixed = lambda v, u: lax.dot_general(v, u, (((3,), (1,)), ((), ())))
-  shares = _each(
-    mixed,
-    _back(grad, toom_cook.SMALL[2]),
-    _twice(toom_cook.SMALL[2].weights, kernel),
-  )
+  changes = toom_cook.SMALL[2]
+  shares = _each(mixed, _back(grad, changes), _weights(changes, kernel))
   columns = [
     _overlapped(*column, axis=1) for column in zip(*shares, strict=True)
   ]
@@ -128,14 +128,11 @@ def of_kernel(
     side: of the kernel, 2 or 3.
 
   Returns:
-    float32 `[side, side, C, F]`, within about 3e-6 of the largest.
+    float32 `[side, side, C, F]`, as exact as `convolve`.
   """
   size = grad.shape[1:3]
-  # Of other products XLA takes a program from its cache in a time that grows
-  # with the square of how many there are: 5 s where these tiles are for all.
-  changes = toom_cook.changes(
-    side, len(x), size, max(x.shape[3], grad.shape[3])
-  )
+  most = max(x.shape[3], grad.shape[3])
+  changes = toom_cook.changes(side, len(x), size, most)
   seen = _seen(x, pads, changes, size)
   flat = lambda a: a.reshape(-1, a.shape[-1])
   products = _each(
@@ -188,9 +185,21 @@ def _seen(
   return [_sums(changes.pixels, row) for row in grid]
 
 
+def _weights(changes: Changes, kernel: jax.Array) -> _Grid:
+  """The sums of weights that are multiplied, `[C, F]` each."""
+  if changes.tile == 2:
+    return _twice(changes.weights, kernel)
+  # As one product: written out, so many sums of nine terms are a fifth of a
+  # network's program, which then takes longer to load.
+  once = np.array(changes.weights, np.float32)
+  sums = np.kron(once, once) @ kernel.reshape(once.shape[1] ** 2, -1)
+  sums = sums.reshape(len(once), len(once), *kernel.shape[2:])
+  return [list(row) for row in sums]
+
+
 def _back(grad: jax.Array, changes: Changes) -> _Grid:
   """What each of a tile's products gets of its outputs' gradients."""
-  tile = changes.tile
+  tile, turned = changes.tile, _turned(changes.outputs)
   tall, wide = (-(-n // tile) for n in grad.shape[1:3])
   # Zeros around it, as `of_images` has them: so it is put in memory once.
   around = [
@@ -199,11 +208,17 @@ def _back(grad: jax.Array, changes: Changes) -> _Grid:
   ]
   grad = _pad(grad, [(0, 0, 0), *around, (0, 0, 0)])
   rows = [_every(grad, 1 + i, tile, tall, axis=1) for i in range(tile)]
-  outputs = [
-    [_every(row, 1 + j, tile, wide, axis=2) for j in range(tile)]
+  if tile == 2:
+    outputs = [
+      [_every(row, 1 + j, tile, wide, axis=2) for j in range(tile)]
+      for row in rows
+    ]
+    return _twice(turned, outputs)
+  rows = [_put(row)[:, :tall] for row in _sums(turned, rows)]
+  return [
+    _sums(turned, [_every(row, 1 + j, tile, wide, axis=2) for j in range(tile)])
     for row in rows
   ]
-  return _twice(_turned(changes.outputs), outputs)
 
 
 def _overlapped(
@@ -232,11 +247,14 @@ def _pad(x: jax.Array, edges: Sequence[tuple[int, int, int]]) -> jax.Array:
 
 
 def _put(x: jax.Array) -> jax.Array:
-  """One more row of tiles, of zeros: XLA puts in memory what it pads.
+  """Zeros behind: XLA puts in memory what it pads.
 
-  Else all that is made of x would make it anew, number by number.
+  Else all that is made of x would make it anew, number by number. They are on
+  the longest axis but the first, which may be shared out, and the last, which
+  is read at once: there they are the fewest.
   """
-  return _pad(x, [(0, int(axis == 1), 0) for axis in range(x.ndim)])
+  longest = max(range(1, x.ndim - 1), key=lambda axis: x.shape[axis])
+  return _pad(x, [(0, int(axis == longest), 0) for axis in range(x.ndim)])
 
 
 def _every(
