@@ -31,7 +31,8 @@ class Changes(NamedTuple):
 def _toom_cook(points: Sequence[float], tile: int, side: int) -> Changes:
   """Products of polynomials, given by their values at points and at infinity.
 
-  A convolution is the transpose of such a product, in the pixels.
+  A convolution is the transpose of such a product, in the pixels. What divides
+  is theirs too: sums of weights, of which there are more terms, are shorter.
   """
   others = lambda p: [q for q in points if q != p]
   coefficients = lambda roots: [float(c) for c in np.poly(roots)[::-1]]
@@ -40,14 +41,14 @@ def _toom_cook(points: Sequence[float], tile: int, side: int) -> Changes:
   return Changes(
     tile,
     pixels=[
-      *([*coefficients(others(p)), 0.0] for p in points),
+      *(
+        [c / slope for c in (*coefficients(others(p)), 0.0)]
+        for p, slope in zip(points, slopes, strict=True)
+      ),
       coefficients(points),
     ],
     weights=[
-      *(
-        [p**k / slope for k in range(side)]
-        for p, slope in zip(points, slopes, strict=True)
-      ),
+      *([float(p**k) for k in range(side)] for p in points),
       [last(side, k) for k in range(side)],
     ],
     outputs=[[*(p**k for p in points), last(tile, k)] for k in range(tile)],

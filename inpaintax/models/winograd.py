@@ -15,7 +15,6 @@ from collections.abc import Callable, Iterable, Sequence
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jax import lax
 
 from inpaintax.models import toom_cook
@@ -58,7 +57,7 @@ def convolve(
   channels = 1 if transposed else 0
   mixed = lambda v, u: lax.dot_general(v, u, (((3,), (channels,)), ((), ())))
   seen = _seen(x, pads, changes, size)
-  products = _each(mixed, seen, _weights(changes, kernel))
+  products = _each(mixed, seen, _twice(changes.weights, kernel))
   # Columns, then rows.
   rows = [
     _put(jnp.stack(_sums(changes.outputs, row), axis=3)) for row in products
@@ -104,7 +103,7 @@ def spread(grad: jax.Array, kernel: jax.Array) -> jax.Array:
   """
   mixed = lambda v, u: lax.dot_general(v, u, (((3,), (1,)), ((), ())))
   changes = toom_cook.SMALL[2]
-  shares = _each(mixed, _back(grad, changes), _weights(changes, kernel))
+  shares = _each(mixed, _back(grad, changes), _twice(changes.weights, kernel))
   columns = [
     _overlapped(*column, axis=1) for column in zip(*shares, strict=True)
   ]
@@ -185,18 +184,6 @@ def _seen(
   return [_sums(changes.pixels, row) for row in grid]
 
 
-def _weights(changes: Changes, kernel: jax.Array) -> _Grid:
-  """The sums of weights that are multiplied, `[C, F]` each."""
-  if changes.tile == 2:
-    return _twice(changes.weights, kernel)
-  # As one product: written out, so many sums of nine terms are a fifth of a
-  # network's program, which then takes longer to load.
-  once = np.array(changes.weights, np.float32)
-  sums = np.kron(once, once) @ kernel.reshape(once.shape[1] ** 2, -1)
-  sums = sums.reshape(len(once), len(once), *kernel.shape[2:])
-  return [list(row) for row in sums]
-
-
 def _back(grad: jax.Array, changes: Changes) -> _Grid:
   """What each of a tile's products gets of its outputs' gradients."""
   tile, turned = changes.tile, _turned(changes.outputs)
@@ -239,7 +226,7 @@ def _overlapped(
   )
   before = lax.slice_in_dim(third, 0, -1, axis=axis)
   here = lax.slice_in_dim(third, 1, None, axis=axis)
-  return [before - first, first + second - here]
+  return [before + first, second - first - here]
 
 
 def _pad(x: jax.Array, edges: Sequence[tuple[int, int, int]]) -> jax.Array:
