@@ -1,9 +1,10 @@
 """Convolutions with fewer multiplications than terms, for CPUs.
 
 Of 2x2 neighbouring outputs of a 3x3 kernel, 16 products give all that 36 do one
-by one, of 4x4 outputs 36 what 144 do; of a 2x2 kernel, 9 what 16 do. What is
-multiplied are sums of pixels and of weights; outputs are sums of the products.
-Over channels each is a product of matrices.
+by one; of a 2x2 kernel, 9 what 16 do; for gradients of a 3x3 kernel's layer, of
+4x4 outputs, 36 what 144 do. What is multiplied are sums of pixels and of
+weights; outputs are sums of the products. Over channels each is a product of
+matrices.
 
 Source: Winograd 1980, "Arithmetic complexity of computations"; for networks
 Lavin and Gray 2016, arXiv:1509.09308.
@@ -26,14 +27,9 @@ _Grid = list[list[jax.Array]]
 
 # Jitted, these are traced and lowered once for all layers alike; XLA makes the
 # same of the program as without.
-@functools.partial(jax.jit, static_argnames=('pads', 'spare', 'transposed'))
+@functools.partial(jax.jit, static_argnames=('pads', 'spare'))
 def convolve(
-  x: jax.Array,
-  kernel: jax.Array,
-  pads: _Pads,
-  *,
-  spare: int = 0,
-  transposed: bool = False,
+  x: jax.Array, kernel: jax.Array, pads: _Pads, *, spare: int = 0
 ) -> jax.Array:
   """A convolution of stride 1, as `lax.conv_general_dilated` defines it.
 
@@ -42,19 +38,28 @@ def convolve(
     kernel: float32 `[3, 3, C, F]` or `[2, 2, C, F]`.
     pads: zeros before and after rows, and columns; negative ones crop.
     spare: how many rows of zeros x has behind its own, see `fewer.cells`.
-    transposed: whether the kernel is `[..., F, C]`.
 
   Returns:
-    float32 `[B, H', W', F]`; each within about 3e-6 of the largest, 1e-6 where
-    tiles are of 2x2 outputs (`toom_cook.changes`).
+    float32 `[B, H', W', F]`; each within about 1e-6 of the largest.
   """
   side = len(kernel)
-  size = [
-    n + sum(pad) - side + 1
-    for n, pad in zip((x.shape[1] - spare, x.shape[2]), pads, strict=True)
-  ]
-  changes = toom_cook.changes(side, len(x), size, max(kernel.shape[2:]))
-  channels = 1 if transposed else 0
+  size = _outputs((x.shape[1] - spare, x.shape[2]), pads, side)
+  return _convolve(x, kernel, pads, toom_cook.SMALL[side], size, 0)
+
+
+def _outputs(sides: Iterable[int], pads: _Pads, side: int) -> list[int]:
+  return [n + sum(pad) - side + 1 for n, pad in zip(sides, pads, strict=True)]
+
+
+def _convolve(
+  x: jax.Array,
+  kernel: jax.Array,
+  pads: _Pads,
+  changes: Changes,
+  size: Sequence[int],
+  channels: int,
+) -> jax.Array:
+  """To `size` outputs; `channels` is the axis of the kernel's last two."""
   mixed = lambda v, u: lax.dot_general(v, u, (((3,), (channels,)), ((), ())))
   seen = _seen(x, pads, changes, size)
   products = _each(mixed, seen, _twice(changes.weights, kernel))
@@ -79,13 +84,18 @@ def of_images(grad: jax.Array, kernel: jax.Array, pads: _Pads) -> jax.Array:
     pads: as for `convolve`.
 
   Returns:
-    float32 `[B, H, W, C]`, as exact as `convolve`.
+    float32 `[B, H, W, C]`; within about 3e-6 of the largest, 1e-6 from a 2x2
+    kernel or few tiles.
   """
   if len(kernel) == 2:
     crop = [(-before, -after, 0) for before, after in pads]
     return _pad(spread(grad, kernel), [(0, 0, 0), *crop, (0, 0, 0)])
   back = tuple((2 - before, 2 - after) for before, after in pads)
-  return convolve(grad, kernel[::-1, ::-1], back, transposed=True)
+  # Not for values: of more products by YNNPACK XLA takes a program from its
+  # cache in a time that grows with the square of how many there are.
+  size = _outputs(grad.shape[1:3], back, 3)
+  changes = toom_cook.changes(3, len(grad), size, max(kernel.shape[2:]))
+  return _convolve(grad, kernel[::-1, ::-1], back, changes, size, 1)
 
 
 @jax.jit
@@ -127,7 +137,7 @@ def of_kernel(
     side: of the kernel, 2 or 3.
 
   Returns:
-    float32 `[side, side, C, F]`, as exact as `convolve`.
+    float32 `[side, side, C, F]`, as exact as `of_images`.
   """
   size = grad.shape[1:3]
   most = max(x.shape[3], grad.shape[3])
