@@ -1,10 +1,9 @@
 """Convolutions with fewer multiplications than terms, for CPUs.
 
 Of 2x2 neighbouring outputs of a 3x3 kernel, 16 products give all that 36 do one
-by one; of a 2x2 kernel, 9 what 16 do; for gradients of a 3x3 kernel's layer, of
-4x4 outputs, 36 what 144 do. What is multiplied are sums of pixels and of
-weights; outputs are sums of the products. Over channels each is a product of
-matrices.
+by one, of 4x4 outputs 36 what 144 do; of a 2x2 kernel, 9 what 16 do. What is
+multiplied are sums of pixels and of weights; outputs are sums of the products.
+Over channels each is a product of matrices.
 
 Source: Winograd 1980, "Arithmetic complexity of computations"; for networks
 Lavin and Gray 2016, arXiv:1509.09308.
@@ -40,11 +39,14 @@ def convolve(
     spare: how many rows of zeros x has behind its own, see `fewer.cells`.
 
   Returns:
-    float32 `[B, H', W', F]`; each within about 1e-6 of the largest.
+    float32 `[B, H', W', F]`; each within about 3e-6 of the largest, 1e-6 of a
+    2x2 kernel or few tiles (`toom_cook.changes`).
   """
   side = len(kernel)
   size = _outputs((x.shape[1] - spare, x.shape[2]), pads, side)
-  return _convolve(x, kernel, pads, toom_cook.SMALL[side], size, 0)
+  most = max(kernel.shape[2:])
+  changes = toom_cook.changes(side, len(x), size, most)
+  return _convolve(x, kernel, pads, changes, size, 0)
 
 
 def _outputs(sides: Iterable[int], pads: _Pads, side: int) -> list[int]:
@@ -84,18 +86,17 @@ def of_images(grad: jax.Array, kernel: jax.Array, pads: _Pads) -> jax.Array:
     pads: as for `convolve`.
 
   Returns:
-    float32 `[B, H, W, C]`; within about 3e-6 of the largest, 1e-6 from a 2x2
-    kernel or few tiles.
+    float32 `[B, H, W, C]`, within about 1e-6 of the largest.
   """
   if len(kernel) == 2:
     crop = [(-before, -after, 0) for before, after in pads]
     return _pad(spread(grad, kernel), [(0, 0, 0), *crop, (0, 0, 0)])
   back = tuple((2 - before, 2 - after) for before, after in pads)
-  # Not for values: of more products by YNNPACK XLA takes a program from its
-  # cache in a time that grows with the square of how many there are.
+  # Larger tiles here too gain a hundredth of an update, but of more products
+  # by YNNPACK XLA takes a program from its cache in a time that grows with the
+  # square of how many there are: 1.5 s.
   size = _outputs(grad.shape[1:3], back, 3)
-  changes = toom_cook.changes(3, len(grad), size, max(kernel.shape[2:]))
-  return _convolve(grad, kernel[::-1, ::-1], back, changes, size, 1)
+  return _convolve(grad, kernel[::-1, ::-1], back, toom_cook.SMALL[3], size, 1)
 
 
 @jax.jit
@@ -137,7 +138,7 @@ def of_kernel(
     side: of the kernel, 2 or 3.
 
   Returns:
-    float32 `[side, side, C, F]`, as exact as `of_images`.
+    float32 `[side, side, C, F]`, as exact as `convolve`.
   """
   size = grad.shape[1:3]
   most = max(x.shape[3], grad.shape[3])
