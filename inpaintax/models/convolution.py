@@ -50,7 +50,7 @@ def convolve(
 
   On a CPU, reverse-mode derivatives of any order can be taken and forward-mode
   ones of gradients, but not forward-mode ones of the convolution itself. Where
-  they are taken, values may differ by 1e-6 of the largest.
+  they are taken, values may differ by 3e-6 of the largest.
 
   Args:
     x: float `[B, H, W, C]`.
