@@ -9,6 +9,8 @@ import chex
 import jax
 from jax import numpy as jnp
 
+from inpaintax.losses import precision
+
 
 def total_variation(image: jax.Array) -> jax.Array:
   """Mean absolute difference of neighbouring pixels, across and down.
@@ -148,8 +150,7 @@ def _squared_slope(
 def _gram(x: jax.Array) -> jax.Array:
   """`[B, C, C]`: how channels go together, over all places."""
   chex.assert_rank(x, 4)
-  # float16 ends at 65,504.
-  x = x.astype(jnp.promote_types(x.dtype, jnp.float32))
+  x = precision.wide(x)
   flat = x.reshape(len(x), x.shape[1] * x.shape[2], x.shape[3])
   places = flat.shape[1] * flat.shape[2]
   return jnp.einsum('bnc,bnd->bcd', flat, flat) / places

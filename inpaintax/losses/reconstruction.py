@@ -15,6 +15,8 @@ import chex
 import jax
 import jax.numpy as jnp
 
+from inpaintax.losses import precision
+
 
 def masked_l2(
   prediction: jax.Array, target: jax.Array, mask: jax.Array
@@ -119,7 +121,7 @@ def _steps_to_known(mask: jax.Array) -> jax.Array:
     return around, steps + missing
 
   # bfloat16 counts to 256 only.
-  missing = (mask > 0).astype(jnp.promote_types(mask.dtype, jnp.float32))
+  missing = precision.wide((mask > 0).astype(mask.dtype))
   longest = max(mask.shape[1:3])
   start = (missing, jnp.zeros_like(missing))
   return jax.lax.fori_loop(0, longest, shrink, start)[1]
@@ -158,7 +160,7 @@ def overlap_l2(
   if not 0 <= known_weight < math.inf:
     raise ValueError(f'known_weight must be finite, >= 0: got {known_weight}.')
   _check(prediction, target, mask)
-  mask = mask.astype(jnp.promote_types(mask.dtype, jnp.float32))
+  mask = precision.wide(mask)
   weights = mask + known_weight * (1 - mask)
   gaps = _gaps(prediction, target, weights)
   return (weights * jnp.square(gaps)).mean((1, 2, 3))
@@ -188,10 +190,7 @@ def half_squared_error(prediction: jax.Array, target: jax.Array) -> jax.Array:
   chex.assert_rank([prediction, target], 2)
   chex.assert_equal_shape([prediction, target])
   chex.assert_type([prediction, target], float)
-  gaps = prediction - target
-  # float16 ends at 65,504.
-  gaps = gaps.astype(jnp.promote_types(gaps.dtype, jnp.float32))
-  return 0.5 * jnp.square(gaps).sum(1)
+  return 0.5 * jnp.square(precision.wide(prediction - target)).sum(1)
 
 
 def _mean_inside(
@@ -202,7 +201,7 @@ def _mean_inside(
 ) -> jax.Array:
   _check(prediction, target, mask)
   # float16 ends at 65,504, fewer than the numbers of a large hole.
-  mask = mask.astype(jnp.promote_types(mask.dtype, jnp.float32))
+  mask = precision.wide(mask)
   area = mask.sum((1, 2, 3))
   # An image without a hole gives 0, not 0/0.
   area = jnp.where(area > 0, area, 1.0) * prediction.shape[-1]

@@ -8,6 +8,8 @@ import chex
 import jax
 from jax import numpy as jnp
 
+from inpaintax.losses import precision
+
 # Means of sigmoid units are held this far from 0 and 1, where KL is infinite.
 _EDGE = 1e-6
 
@@ -49,7 +51,7 @@ def kl_sparsity(
   if not len(hidden):
     raise ValueError('the mean activation of an empty batch is not defined.')
   # In half precision what is held from 1 would be 1 again.
-  mean = hidden.mean(0, dtype=jnp.promote_types(hidden.dtype, jnp.float32))
+  mean = precision.wide(hidden).mean(0)
   if axis_name is not None:
     mean = jax.lax.pmean(mean, axis_name)
   mean = jnp.clip(mean, _EDGE, 1 - _EDGE)
@@ -74,5 +76,5 @@ def frobenius(*weights: jax.Array) -> jax.Array:
   >>> float(frobenius(jnp.ones((3, 4)), jnp.ones((4, 3))))
   12.0
   """
-  wide = [w.astype(jnp.promote_types(w.dtype, jnp.float32)) for w in weights]
-  return 0.5 * sum((jnp.square(w).sum() for w in wide), jnp.zeros(()))
+  squares = (jnp.square(precision.wide(w)).sum() for w in weights)
+  return 0.5 * sum(squares, jnp.zeros(()))
