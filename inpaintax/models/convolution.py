@@ -118,9 +118,7 @@ def _forward(
   like = jax.eval_shape(lambda: _by_xla(x, kernel, *how))
   form = fewer.form(x, kernel, *how, outputs=like.size)
   if form is not None:
-    y = winograd.convolve(
-      form.seen(x), form.kernel(kernel), form.pads, spare=form.spare
-    )
+    y = winograd.convolve(form.images(x), form.kernel(kernel), form.pads)
     (y,) = jax.linear_transpose(form.outputs, like)(y)
     return y, (x, kernel, None)
   h, w, c, f = kernel.shape
@@ -192,7 +190,7 @@ def _by_form(
   grad = form.outputs(grad)
   to_images = jax.linear_transpose(form.images, x)
   whole, to_kernel = jax.vjp(form.kernel, kernel)
-  found = winograd.of_kernel(form.seen(x), grad, form.pads, len(whole))
+  found = winograd.of_kernel(form.images(x), grad, form.pads, len(whole))
   return (
     *to_images(winograd.of_images(grad, whole, form.pads)),
     *to_kernel(found),

@@ -5,7 +5,6 @@ sides is a 2x2 one over cells of 2x2 pixels. A dilated kernel sees phases of an
 image that are images themselves. Figures are in docs/performance.md.
 """
 
-import functools
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -35,16 +34,12 @@ class Form(NamedTuple):
     kernel: likewise.
     outputs: likewise.
     pads: its padding.
-    seen: `images` with `spare` rows behind.
-    spare: see `winograd.convolve`.
   """
 
   images: Callable[[jax.Array], jax.Array]
   kernel: Callable[[jax.Array], jax.Array]
   outputs: Callable[[jax.Array], jax.Array]
   pads: _Pads
-  seen: Callable[[jax.Array], jax.Array]
-  spare: int = 0
 
 
 def form(
@@ -76,20 +71,19 @@ def form(
   if ((h, w), strides, pads, dilation) == _HALVING:
     if c < _FEW_OF_CELLS or x.shape[1] % 2 or x.shape[2] % 2:
       return None
-    seen, bare = functools.partial(cells, spare=1), ((0, 0), (0, 0))
-    return Form(cells, over_cells, same, bare, seen, spare=1)
+    return Form(cells, over_cells, same, ((0, 0), (0, 0)))
   if (h, w) != (3, 3) or strides != (1, 1):
     return None
   if min(c, f) < _FEW or max(c, f) < _MANY:
     return None
   if dilation == (1, 1):
-    return Form(same, same, same, pads, same)
+    return Form(same, same, same, pads)
   sides = list(zip(x.shape[1:3], pads, dilation, strict=True))
   if any(n % d or before % d or after % d for n, (before, after), d in sides):
     return None
   apart = lambda maps: _phases(maps, dilation)
   pads = tuple((before // d, after // d) for _, (before, after), d in sides)
-  return Form(apart, same, apart, pads, apart)
+  return Form(apart, same, apart, pads)
 
 
 def worth(*operands: jax.Array, outputs: int, terms: int) -> bool:
@@ -111,7 +105,7 @@ def worth(*operands: jax.Array, outputs: int, terms: int) -> bool:
   )
 
 
-def cells(x: jax.Array, *, spare: int = 0) -> jax.Array:
+def cells(x: jax.Array) -> jax.Array:
   """Images as a 4x4 convolution of stride 2 and padding 1 sees them.
 
   Output n has the taps 0 and 1 of cell n, and the taps 2 and 3 of cell n + 1,
@@ -119,18 +113,13 @@ def cells(x: jax.Array, *, spare: int = 0) -> jax.Array:
 
   Args:
     x: `[B, H, W, C]`, H and W even.
-    spare: rows of zeros behind, see `winograd.convolve`.
 
   Returns:
-    `[B, H/2 + 1 + spare, W/2 + 1, 4 C]`.
+    `[B, H/2 + 1, 2, W/2 + 1, 2 C]`: of each the rows lie apart.
   """
   b, h, w, c = x.shape
-  tall, wide = h // 2 + 1, w // 2 + 1
   x = jnp.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)))
-  x = x.reshape(b, tall, 2, wide, 2 * c).transpose(0, 1, 3, 2, 4)
-  # Before the last two axes are one: within one XLA takes number by number.
-  x = jnp.pad(x, ((0, 0), (0, spare), *[(0, 0)] * 3))
-  return x.reshape(b, tall + spare, wide, 4 * c)
+  return x.reshape(b, h // 2 + 1, 2, w // 2 + 1, 2 * c)
 
 
 def over_cells(kernel: jax.Array) -> jax.Array:

@@ -2,8 +2,9 @@
 
 Source: Toom 1963 and Cook 1966, for products of polynomials; Lavin and Gray
 2016, arXiv:1509.09308, for layers of networks. `SMALL[3]` is their F(2x2,
-3x3); `LARGE`, F(4x4, 3x3), has other points than theirs, 0, +-3/4, +-3/2, with
-which errors are a quarter of theirs.
+3x3). `LARGE[3]`, F(4x4, 3x3), has other points than theirs, 0, +-3/4, +-3/2,
+with which errors are a quarter of theirs; and `LARGE[2]` +-1/2, +-5/4, with
+which they are those of small tiles.
 """
 
 import math
@@ -60,7 +61,10 @@ SMALL = {
   2: _toom_cook((0, 1), 2, side=2),
   3: _toom_cook((0, 1, -1), 2, side=3),
 }
-LARGE = _toom_cook((0, 0.75, -0.75, 1.5, -1.5), 4, side=3)
+LARGE = {
+  2: _toom_cook((0.5, -0.5, 1.25, -1.25), 4, side=2),
+  3: _toom_cook((0, 0.75, -0.75, 1.5, -1.5), 4, side=3),
+}
 
 
 def changes(
@@ -78,11 +82,10 @@ def changes(
     Those of the larger tile if it saves a quarter of the products, and there
     are tiles enough to be worth its sums of weights.
   """
-  if side == 2:
-    return SMALL[2]
   small, large = (
-    images * math.prod(-(-n // kind.tile) for n in size)
-    for kind in (SMALL[3], LARGE)
+    images * math.prod(-(-n // kind[side].tile) for n in size)
+    for kind in (SMALL, LARGE)
   )
-  fewer = 36 * large <= 0.75 * 16 * small
-  return LARGE if fewer and 2 * large >= channels else SMALL[3]
+  products = lambda kind: len(kind[side].pixels) ** 2
+  fewer = products(LARGE) * large <= 0.75 * products(SMALL) * small
+  return LARGE[side] if fewer and 2 * large >= channels else SMALL[side]

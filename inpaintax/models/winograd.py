@@ -17,7 +17,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from inpaintax.models import toom_cook
+from inpaintax.models import memory, toom_cook
 from inpaintax.models.toom_cook import Changes, Matrix
 
 _Pads = tuple[tuple[int, int], ...]
@@ -26,24 +26,22 @@ _Grid = list[list[jax.Array]]
 
 # Jitted, these are traced and lowered once for all layers alike; XLA makes the
 # same of the program as without.
-@functools.partial(jax.jit, static_argnames=('pads', 'spare'))
-def convolve(
-  x: jax.Array, kernel: jax.Array, pads: _Pads, *, spare: int = 0
-) -> jax.Array:
+@functools.partial(jax.jit, static_argnames='pads')
+def convolve(x: jax.Array, kernel: jax.Array, pads: _Pads) -> jax.Array:
   """A convolution of stride 1, as `lax.conv_general_dilated` defines it.
 
   Args:
-    x: float32 `[B, H, W, C]`.
-    kernel: float32 `[3, 3, C, F]` or `[2, 2, C, F]`.
-    pads: zeros before and after rows, and columns; negative ones crop.
-    spare: how many rows of zeros x has behind its own, see `fewer.cells`.
+    x: float32 `[B, H, W, C]`, or `[B, H, 2, W, C/2]` of `fewer.cells`.
+    kernel: float32 `[3, 3, C, F]`, or `[2, 2, C, F]` of cells.
+    pads: zeros before and after rows, and columns; negative ones crop. Of cells
+      there are none.
 
   Returns:
-    float32 `[B, H', W', F]`; each within about 3e-6 of the largest, 1e-6 of a
-    2x2 kernel or few tiles (`toom_cook.changes`).
+    float32 `[B, H', W', F]`; each within about 3e-6 of the largest, 1e-6 of
+    cells or few tiles (`toom_cook.changes`).
   """
   side = len(kernel)
-  size = _outputs((x.shape[1] - spare, x.shape[2]), pads, side)
+  size = _outputs((x.shape[1], x.shape[-2]), pads, side)
   most = max(kernel.shape[2:])
   changes = toom_cook.changes(side, len(x), size, most)
   return _convolve(x, kernel, pads, changes, size, 0)
@@ -67,12 +65,12 @@ def _convolve(
   products = _each(mixed, seen, _twice(changes.weights, kernel))
   # Columns, then rows.
   rows = [
-    _put(jnp.stack(_sums(changes.outputs, row), axis=3)) for row in products
+    memory.kept(jnp.stack(_sums(changes.outputs, row), axis=3))
+    for row in products
   ]
   y = jnp.stack(_sums(changes.outputs, rows), axis=2)
-  b, tall, wide, f = products[0][0].shape
-  y = y[:, :tall, :, :wide, : changes.tile]
-  y = y.reshape(b, changes.tile * tall, changes.tile * wide, f)
+  b, tall, tile, wide, _, f = y.shape
+  y = memory.kept(y.reshape(b, tile * tall, tile * wide, f))
   return y[:, : size[0], : size[1]]
 
 
@@ -86,11 +84,10 @@ def of_images(grad: jax.Array, kernel: jax.Array, pads: _Pads) -> jax.Array:
     pads: as for `convolve`.
 
   Returns:
-    float32 `[B, H, W, C]`, within about 1e-6 of the largest.
+    float32, as x of `convolve`, within about 1e-6 of the largest.
   """
   if len(kernel) == 2:
-    crop = [(-before, -after, 0) for before, after in pads]
-    return _pad(spread(grad, kernel), [(0, 0, 0), *crop, (0, 0, 0)])
+    return spread(grad, kernel)
   back = tuple((2 - before, 2 - after) for before, after in pads)
   # Larger tiles here too gain a hundredth of an update, but of more products
   # by YNNPACK XLA takes a program from its cache in a time that grows with the
@@ -110,7 +107,8 @@ def spread(grad: jax.Array, kernel: jax.Array) -> jax.Array:
     kernel: float32 `[2, 2, C, F]`.
 
   Returns:
-    float32 `[B, H + 1, W + 1, C]`, within about 1e-6 of the largest.
+    float32 `[B, H + 1, 2, W + 1, C/2]`, see `fewer.cells`, within about 1e-6
+    of the largest.
   """
   mixed = lambda v, u: lax.dot_general(v, u, (((3,), (1,)), ((), ())))
   changes = toom_cook.SMALL[2]
@@ -121,8 +119,8 @@ def spread(grad: jax.Array, kernel: jax.Array) -> jax.Array:
   rows = [_overlapped(*row, axis=2) for row in zip(*columns, strict=True)]
   y = jnp.stack([jnp.stack(row, axis=3) for row in rows], axis=2)
   b, tall, _, wide, _, c = y.shape
-  y = y.reshape(b, 2 * tall, 2 * wide, c)
-  return y[:, : grad.shape[1] + 1, : grad.shape[2] + 1]
+  y = y.reshape(b, 2 * tall, 2 * wide, 2, c // 2).transpose(0, 1, 3, 2, 4)
+  return memory.kept(y)[:, : grad.shape[1] + 1, :, : grad.shape[2] + 1]
 
 
 @functools.partial(jax.jit, static_argnames=('pads', 'side'))
@@ -132,7 +130,7 @@ def of_kernel(
   """The gradient of the kernel of `convolve`: each step turned around.
 
   Args:
-    x: as for `convolve`, with spare rows or without.
+    x: as for `convolve`.
     grad: of its output.
     pads: as for `convolve`.
     side: of the kernel, 2 or 3.
@@ -141,7 +139,7 @@ def of_kernel(
     float32 `[side, side, C, F]`, as exact as `convolve`.
   """
   size = grad.shape[1:3]
-  most = max(x.shape[3], grad.shape[3])
+  most = max(x.size // (len(x) * x.shape[1] * x.shape[-2]), grad.shape[3])
   changes = toom_cook.changes(side, len(x), size, most)
   seen = _seen(x, pads, changes, size)
   flat = lambda a: a.reshape(-1, a.shape[-1])
@@ -177,22 +175,32 @@ def _seen(
   """
   tile, reach = changes.tile, len(changes.pixels)
   tall, wide = (-(-n // tile) for n in size)
+  if x.ndim == 4:
+    x = x[:, :, None]
   edges = [
     (before, max(tile * (count - 1) + reach - length - before, 0), 0)
     for (before, _), count, length in zip(
-      pads, (tall, wide), x.shape[1:3], strict=True
+      pads, (tall, wide), x.shape[1:4:2], strict=True
     )
   ]
-  x = _pad(x, [(0, 0, 0), *edges, (0, 0, 0)])
+  x = _pad(x, [(0, 0, 0), edges[0], (0, 0, 0), edges[1], (0, 0, 0)])
   rows = [_every(x, i, tile, tall, axis=1) for i in range(reach)]
   rows = _sums(changes.pixels, rows)
   if tile > 2:  # Of fewer terms it is faster to add all at once.
-    rows = [_put(row) for row in rows]
+    rows = [memory.kept(row) for row in rows]
   grid = [
-    [_every(row[:, :tall], j, tile, wide, axis=2) for j in range(reach)]
-    for row in rows
+    [_every(row, j, tile, wide, axis=3) for j in range(reach)] for row in rows
   ]
-  return [_sums(changes.pixels, row) for row in grid]
+  return [[_beside(v) for v in _sums(changes.pixels, row)] for row in grid]
+
+
+def _beside(cells: jax.Array) -> jax.Array:
+  """`[B, H, k, W, C]` to `[B, H, W, k C]`."""
+  b, tall, k, wide, c = cells.shape
+  cells = cells.transpose(0, 1, 3, 2, 4)
+  if k > 1:  # Else XLA asks of each number in which row it lies.
+    cells = memory.kept(cells)
+  return cells.reshape(b, tall, wide, k * c)
 
 
 def _back(grad: jax.Array, changes: Changes) -> _Grid:
@@ -212,7 +220,7 @@ def _back(grad: jax.Array, changes: Changes) -> _Grid:
       for row in rows
     ]
     return _twice(turned, outputs)
-  rows = [_put(row)[:, :tall] for row in _sums(turned, rows)]
+  rows = [memory.kept(row) for row in _sums(turned, rows)]
   return [
     _sums(turned, [_every(row, 1 + j, tile, wide, axis=2) for j in range(tile)])
     for row in rows
@@ -242,17 +250,6 @@ def _overlapped(
 
 def _pad(x: jax.Array, edges: Sequence[tuple[int, int, int]]) -> jax.Array:
   return lax.pad(x, jnp.zeros((), x.dtype), edges)
-
-
-def _put(x: jax.Array) -> jax.Array:
-  """Zeros behind: XLA puts in memory what it pads.
-
-  Else all that is made of x would make it anew, number by number. They are on
-  the longest axis but the first, which may be shared out, and the last, which
-  is read at once: there they are the fewest.
-  """
-  longest = max(range(1, x.ndim - 1), key=lambda axis: x.shape[axis])
-  return _pad(x, [(0, int(axis == longest), 0) for axis in range(x.ndim)])
 
 
 def _every(
