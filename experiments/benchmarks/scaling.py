@@ -73,7 +73,7 @@ def _built(case, axis_name, count):
   )
   images = compiled.place(train_step.batch(case))
   held = [compiled.place_state(state)]
-  lowered = compiled.step.lower(held[0], images)
+  lowered = compiled.lower(held[0], train_step.batch(case))
   start = time.perf_counter()
   text = lowered.compile().as_text()
   taken = time.perf_counter() - start

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
-from inpaintax.models import blocks, convolution, fewer, winograd
+from inpaintax.models import blocks, convolution, fewer, memory, winograd
 
 # Channels and features from which fewer multiplications are faster.
 _FEW = 8
@@ -207,7 +207,7 @@ def _added(shares: list[jax.Array]) -> jax.Array:
     for (tall, wide), share in zip(_KINDS, shares, strict=True)
   )
   rows = [jnp.stack([at(p, q) for q in (0, 1)], axis=3) for p in (0, 1)]
-  return jnp.stack(rows, axis=2).reshape(b, 2 * h, 2 * w, f)
+  return memory.kept(jnp.stack(rows, axis=2)).reshape(b, 2 * h, 2 * w, f)
 
 
 def _parted(_: None, grad: jax.Array) -> tuple[list[jax.Array]]:
@@ -221,7 +221,7 @@ def _parted(_: None, grad: jax.Array) -> tuple[list[jax.Array]]:
     seen = seen.reshape(b, height // 2 + tall, 2, width // 2 + wide, 2, f)
     seen = seen if tall else seen[:, :, :1] + seen[:, :, 1:]
     seen = seen if wide else seen[..., :1, :] + seen[..., 1:, :]
-    shares.append(seen.transpose(0, 1, 3, 2, 4, 5))
+    shares.append(memory.kept(seen.transpose(0, 1, 3, 2, 4, 5)))
   return (shares,)
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
 from inpaintax import images
+from inpaintax.steps import libraries
 from inpaintax.types import Metrics, Sample
 
 AXIS = 'devices'
@@ -179,12 +180,7 @@ def compile_draws(
   given = jax.device_put(numbers, split), jax.device_put(data, whole)
   place_state = lambda state: jax.device_put(state, whole)
   if axis_name is None:
-    compiled = jax.jit(
-      step,
-      donate_argnums=0,
-      in_shardings=(whole, (split, whole)),
-      out_shardings=(whole, whole),
-    )
+    compiled = _jitted(step, whole, (split, whole))
   else:
     compiled = jax.pmap(
       step, axis_name, in_axes=(None, (0, None)), out_axes=None, devices=chosen
@@ -233,18 +229,24 @@ def compile_step(
     return jax.ShapeDtypeStruct(sizes, batch.dtype, sharding=split)
 
   if axis_name is None:
-    compiled = jax.jit(
-      step,
-      donate_argnums=0,
-      in_shardings=(whole, split),
-      out_shardings=(whole, whole),
-    )
+    compiled = _jitted(step, whole, split)
     return _compiled(compiled, place, place_state, shape)
   # The state has no device axis: broadcast in, one copy out, saved as it is.
   mapped = jax.pmap(
     step, axis_name, in_axes=(None, 0), out_axes=None, devices=chosen
   )
   return _compiled(mapped, place, place_state, shape)
+
+
+def _jitted(step: Step, whole: NamedSharding, given: Any) -> libraries.Jitted:
+  make = lambda options: jax.jit(
+    step,
+    donate_argnums=0,
+    in_shardings=(whole, given),
+    out_shardings=(whole, whole),
+    compiler_options=options,
+  )
+  return libraries.Jitted(make)
 
 
 def _compiled(

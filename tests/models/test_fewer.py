@@ -26,9 +26,10 @@ def assert_same_with_gradients(ours, theirs, *given):
   found, mine = jax.vjp(ours, *given)
   grad = whole(*wanted.shape, seed=2)
   (of_x, of_kernel), (mine_x, mine_kernel) = back(grad), mine(grad)
-  np.testing.assert_array_equal(mine_x, of_x)
   far = 4e-6 if len(given[1]) == 3 else 0
-  for one, other in ((found, wanted), (mine_kernel, of_kernel)):
+  for one, other in zip(
+    (found, mine_x, mine_kernel), (wanted, of_x, of_kernel), strict=True
+  ):
     np.testing.assert_allclose(
       one, other, rtol=0, atol=far * float(abs(other).max())
     )
