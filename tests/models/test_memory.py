@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from arrays import whole
 from jax import numpy as jnp
+from jax.sharding import NamedSharding, PartitionSpec
 
 from inpaintax.models import memory
 
@@ -39,3 +40,14 @@ def test_what_two_read_is_made_once():
   assert squares(memory.kept) == 1 < squares(lambda y: y)
   # What it is made of is gone before loops are.
   assert squares(jax.lax.optimization_barrier) > 1
+
+
+def test_what_is_split_over_devices_stays_so():
+  mesh = jax.make_mesh((2,), ('d',), devices=jax.devices()[:2])
+  split = NamedSharding(mesh, PartitionSpec('d'))
+  x = whole(4, 3)
+  kept = lambda x: memory.kept(x * x)[:, 1:]
+  compiled = jax.jit(kept, in_shardings=split, out_shardings=split)
+  np.testing.assert_array_equal(compiled(x), kept(x))
+  text = compiled.lower(x).compile().as_text()
+  assert 'all-gather' not in text and 'f32[2,3]' in text
