@@ -53,7 +53,9 @@ class Jitted:
 
   def _fitting(self, *args: Any) -> Any:
     plain = self._make(False)
-    if jax.default_backend() != 'cpu' or not _has_eigen():
+    # For a debugger nothing is traced.
+    disabled = jax.config.jax_disable_jit  # type: ignore[attr-defined]
+    if disabled or jax.default_backend() != 'cpu' or not _has_eigen():
       return plain
     # Traced once: JAX remembers.
     return self._make(suits_eigen(plain.trace(*args).jaxpr.jaxpr))

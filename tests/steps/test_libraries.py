@@ -92,3 +92,18 @@ def test_an_xla_without_the_choice_makes_its_own(monkeypatch):
     lambda options: jax.jit(total, compiler_options=options)
   )
   np.testing.assert_array_equal(jitted(1.0), total(1.0))
+
+
+def test_for_a_debugger_nothing_is_traced():
+  seen = []
+
+  def total(x):
+    seen.append(float(x))
+    return x
+
+  with jax.disable_jit():
+    jitted = libraries.Jitted(
+      lambda options: jax.jit(total, compiler_options=options)
+    )
+    assert jitted(jnp.float32(2)) == 2
+  assert seen == [2]
