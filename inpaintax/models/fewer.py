@@ -22,6 +22,8 @@ _FEW, _MANY = 16, 32
 _FEW_OF_CELLS = 8
 _WORTH = 2**27
 _MOST_OUTPUTS = 2**23
+# And to so many rows and columns: one alone leaves most of its tiles unused.
+_LEAST_SIDE = 2
 # Kernel, strides, padding and dilation of a convolution that halves the sides.
 _HALVING = ((4, 4), (2, 2), ((1, 1), (1, 1)), (1, 1))
 
@@ -71,14 +73,18 @@ def form(
   if ((h, w), strides, pads, dilation) == _HALVING:
     if c < _FEW_OF_CELLS or x.shape[1] % 2 or x.shape[2] % 2:
       return None
+    if min(x.shape[1:3]) < 2 * _LEAST_SIDE:
+      return None
     return Form(cells, over_cells, same, ((0, 0), (0, 0)))
   if (h, w) != (3, 3) or strides != (1, 1):
     return None
   if min(c, f) < _FEW or max(c, f) < _MANY:
     return None
+  sides = list(zip(x.shape[1:3], pads, dilation, strict=True))
+  if any((n + sum(pad)) // d - 2 < _LEAST_SIDE for n, pad, d in sides):
+    return None
   if dilation == (1, 1):
     return Form(same, same, same, pads)
-  sides = list(zip(x.shape[1:3], pads, dilation, strict=True))
   if any(n % d or before % d or after % d for n, (before, after), d in sides):
     return None
   apart = lambda maps: _phases(maps, dilation)

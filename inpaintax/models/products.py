@@ -39,8 +39,7 @@ class Dense(nn.Dense):
     return y.reshape(*inputs.shape[:-1], -1)
 
 
-@jax.custom_vjp
-def _affine(x: jax.Array, kernel: jax.Array, bias: jax.Array) -> jax.Array:
+def _sums(x: jax.Array, kernel: jax.Array, bias: jax.Array) -> jax.Array:
   """`[B, C]` times `[C, F]` plus `[F]`, of the type of `x`."""
   return (_summed(x, kernel, 0) + bias[None]).astype(x.dtype)
 
@@ -48,7 +47,8 @@ def _affine(x: jax.Array, kernel: jax.Array, bias: jax.Array) -> jax.Array:
 def _forward(
   x: jax.Array, kernel: jax.Array, bias: jax.Array
 ) -> tuple[jax.Array, Any]:
-  return _affine(x, kernel, bias), (x, kernel)
+  # Not by `_affine`, so that gradients have forward-mode derivatives.
+  return _sums(x, kernel, bias), (x, kernel)
 
 
 def _backward(
@@ -64,6 +64,7 @@ def _backward(
   return _summed(grad, kernel, 1).astype(x.dtype), of_kernel, of_both[-1]
 
 
+_affine = jax.custom_vjp(_sums)
 _affine.defvjp(_forward, _backward)
 
 

@@ -4,6 +4,7 @@ Contract: that of `models.blocks`.
 """
 
 import itertools
+import math
 
 import jax
 import jax.numpy as jnp
@@ -99,7 +100,7 @@ class ResizeConv(nn.Module):
   repeated, and a quarter of the map's multiplications is left.
 
   Called with float `[B, H, W, C]` and any number of `[B, 2H, 2W, C']`; output
-  `[B, 2H, 2W, features]`.
+  `[B, 2H, 2W, features]`. ValueError if their sizes do not match.
 
   Attributes:
     features: channels of the output.
@@ -117,8 +118,14 @@ class ResizeConv(nn.Module):
 
   @nn.compact
   def __call__(self, x: jax.Array, *joined: jax.Array) -> jax.Array:
+    b, h, w, c = x.shape
+    for one in joined:
+      if one.shape[:-1] != (b, 2 * h, 2 * w):
+        raise ValueError(
+          f'a map {one.shape} cannot be joined to {x.shape}, which becomes'
+          f' {(b, 2 * h, 2 * w, c)}.'
+        )
     x, *others = (one.astype(self.dtype) for one in (x, *joined))
-    c = x.shape[-1]
     shape = (3, 3, sum(one.shape[-1] for one in (x, *others)), self.features)
     kernel = self.param('kernel', self.kernel_init, shape).astype(self.dtype)
     plain = lambda kernel, *maps: convolution.convolve(
@@ -190,13 +197,13 @@ def _over_repeated(x: jax.Array, kernel: jax.Array) -> jax.Array:
     seen = _steps(seen, 2) if wide else seen
     rows = (outer if tall else whole)(*kernel)
     taps = [tap for row in rows for tap in (outer if wide else whole)(*row)]
-    share = seen.reshape(-1, x.shape[-1]) @ jnp.concatenate(taps, axis=-1)
-    shares.append(share.reshape(*seen.shape[:3], 1 + tall, 1 + wide, -1))
+    *sides, c = seen.shape
+    share = seen.reshape(math.prod(sides), c) @ jnp.concatenate(taps, axis=-1)
+    shares.append(share.reshape(*sides, 1 + tall, 1 + wide, kernel.shape[-1]))
   return _added(shares)
 
 
-@jax.custom_vjp
-def _added(shares: list[jax.Array]) -> jax.Array:
+def _sum_of(shares: list[jax.Array]) -> jax.Array:
   """The outputs, `[B, 2H, 2W, F]`, of what values and steps add to each.
 
   A step's are the output before it and the one behind it: 2n - 1 and 2n.
@@ -211,7 +218,7 @@ def _added(shares: list[jax.Array]) -> jax.Array:
 
 
 def _parted(_: None, grad: jax.Array) -> tuple[list[jax.Array]]:
-  """The transpose of `_added`, from one map that is padded once."""
+  """The transpose of `_sum_of`, from one map that is padded once."""
   b, height, width, f = grad.shape
   around = jnp.pad(grad, ((0, 0), (1, 1), (1, 1), (0, 0)))
   shares = []
@@ -225,7 +232,9 @@ def _parted(_: None, grad: jax.Array) -> tuple[list[jax.Array]]:
   return (shares,)
 
 
-_added.defvjp(lambda shares: (_added(shares), None), _parted)
+_added = jax.custom_vjp(_sum_of)
+# Not of itself, so that gradients have forward-mode derivatives.
+_added.defvjp(lambda shares: (_sum_of(shares), None), _parted)
 
 
 def _steps(x: jax.Array, axis: int) -> jax.Array:

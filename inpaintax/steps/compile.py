@@ -280,7 +280,8 @@ def _devices(
   count = jax.device_count() if count is None else count
   chosen = jax.devices()[:count]
   if len(chosen) < count or count < 1:
-    raise ValueError(f'{count} devices wanted, {len(chosen)} present.')
+    present = jax.device_count()
+    raise ValueError(f'{count} devices wanted, {present} present.')
   if jax.process_count() > 1 and count < jax.device_count():
     raise ValueError('several processes use all of their devices.')
   mesh = jax.make_mesh(

@@ -78,10 +78,9 @@ def suits_eigen(jaxpr: core.Jaxpr) -> bool:
 
 
 def _products(
-  jaxpr: Any,
+  jaxpr: core.Jaxpr,
 ) -> Iterator[tuple[set[jnp.dtype], Sequence[int]]]:
   """Of each product (types of both matrices, sides: rows, sum, columns)."""
-  kinds: Any = (core.Jaxpr, core.ClosedJaxpr)
   for equation in jaxpr.eqns:
     if equation.primitive is jax.lax.dot_general_p:
       left, right = map(_shape, equation.invars)
@@ -90,11 +89,8 @@ def _products(
       apart = length * math.prod(left.shape[axis] for axis in batched)
       sides = left.size // max(apart, 1), length, right.size // max(apart, 1)
       yield {left.dtype, right.dtype}, sides
-    for inner in jax.tree.leaves(
-      equation.params, is_leaf=lambda value: isinstance(value, kinds)
-    ):
-      if isinstance(inner, kinds):
-        yield from _products(getattr(inner, 'jaxpr', inner))
+    for inner in core.jaxprs_in_params(equation.params):
+      yield from _products(inner)
 
 
 def _shape(operand: Any) -> jax.ShapeDtypeStruct:

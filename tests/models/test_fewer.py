@@ -198,6 +198,27 @@ def test_an_odd_side_has_no_cells(monkeypatch, size):
     np.testing.assert_array_equal(a, b)
 
 
+@pytest.mark.parametrize(
+  ('side', 'size', 'stride', 'pad', 'dilation', 'may'),
+  [
+    (3, (4, 4), 1, 0, 1, True),
+    (3, (3, 8), 1, 0, 1, False),
+    (3, (8, 3), 1, 0, 1, False),
+    (3, (4, 8), 1, 2, 2, True),
+    (3, (2, 8), 1, 2, 2, False),
+    (4, (4, 4), 2, 1, 1, True),
+    (4, (2, 8), 2, 1, 1, False),
+  ],
+)
+def test_an_output_alone_is_not_worth_a_tile(
+  monkeypatch, side, size, stride, pad, dilation, may
+):
+  monkeypatch.setattr(fewer, '_WORTH', 1)
+  x, kernel = whole(2, *size, 32), whole(side, side, 32, 32, seed=1)
+  ours = by(convolution.convolve, stride, pad, dilation)
+  assert takes_fewer(ours, x, kernel) == may
+
+
 def test_half_precision_is_left_alone(monkeypatch):
   monkeypatch.setattr(fewer, '_WORTH', 1)
   x, kernel = whole(2, 8, 8, 32), whole(3, 3, 32, 32, seed=1)

@@ -76,6 +76,15 @@ def test_examples_side_by_side_or_one_by_one():
   jax.tree.map(np.testing.assert_array_equal, beside, after)
 
 
+def test_gradients_have_derivatives_in_forward_mode():
+  x, kernel = whole(4, 6) / 8, whole(6, 5, seed=1) / 8
+  bias, pull = whole(5, seed=2) / 8, whole(4, 5, seed=3)
+  slope = lambda x: both_ways(x, kernel, bias, pull)[1]
+  # It is linear: its gradient is the same everywhere.
+  found = jax.jvp(slope, (x,), (x,))[1]
+  np.testing.assert_array_equal(found, jnp.zeros_like(x))
+
+
 @on_cpu
 @pytest.mark.parametrize('dtype', [jnp.bfloat16, 'bfloat16'])
 def test_each_product_is_one_that_a_cpu_has_instructions_for(dtype):

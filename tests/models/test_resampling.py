@@ -53,14 +53,29 @@ def test_gradients_have_gradients():
   layer = resampling.ResizeConv(5, use_bias=False)
 
   def slopes(total):
-    norm = lambda x: (jax.grad(total)(x) ** 2).sum()
-    return jax.grad(norm)(x)
+    slope = jax.grad(total)
+    norm = lambda x: (slope(x) ** 2).sum()
+    return jax.grad(norm)(x), jax.jvp(slope, (x,), (x,))[1]
 
   params = {'kernel': kernel}
   found = slopes(lambda x: jnp.sin(layer.apply({'params': params}, x)).sum())
   wanted = slopes(lambda x: jnp.sin(plain(x, use_bias=False)(params)).sum())
-  scale = float(abs(wanted).max())
-  np.testing.assert_allclose(found, wanted, rtol=1e-4, atol=1e-5 * scale)
+  for one, other in zip(found, wanted, strict=True):
+    scale = float(abs(other).max())
+    np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5 * scale)
+
+
+def test_of_no_images_there_are_no_outputs():
+  layer = resampling.ResizeConv(5)
+  y, _ = layer.init_with_output(jax.random.key(0), jnp.zeros((0, 4, 4, 3)))
+  assert y.shape == (0, 8, 8, 5)
+
+
+@pytest.mark.parametrize('shape', [(1, 8, 8, 3), (2, 1, 8, 3), (2, 8, 7, 3)])
+def test_maps_that_do_not_match_are_refused(shape):
+  layer = resampling.ResizeConv(5)
+  with pytest.raises(ValueError, match=r'cannot be joined to \(2, 4, 4, 8\)'):
+    layer.init(jax.random.key(0), jnp.zeros((2, 4, 4, 8)), jnp.zeros(shape))
 
 
 @pytest.mark.parametrize(
