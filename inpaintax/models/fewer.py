@@ -71,9 +71,8 @@ def form(
   if not worth(x, kernel, outputs=outputs, terms=h * w * c):
     return None
   if ((h, w), strides, pads, dilation) == _HALVING:
-    if c < _FEW_OF_CELLS or x.shape[1] % 2 or x.shape[2] % 2:
-      return None
-    if min(x.shape[1:3]) < 2 * _LEAST_SIDE:
+    unfit = any(n % 2 or n < 2 * _LEAST_SIDE for n in x.shape[1:3])
+    if c < _FEW_OF_CELLS or unfit:
       return None
     return Form(cells, over_cells, same, ((0, 0), (0, 0)))
   if (h, w) != (3, 3) or strides != (1, 1):

@@ -40,26 +40,16 @@ def convolve(x: jax.Array, kernel: jax.Array, pads: _Pads) -> jax.Array:
     float32 `[B, H', W', F]`; each within about 3e-6 of the largest, 1e-6 of
     cells or few tiles (`toom_cook.changes`).
   """
-  side = len(kernel)
-  size = _outputs((x.shape[1], x.shape[-2]), pads, side)
-  most = max(kernel.shape[2:])
-  changes = toom_cook.changes(side, len(x), size, most)
-  return _convolve(x, kernel, pads, changes, size, 0)
-
-
-def _outputs(sides: Iterable[int], pads: _Pads, side: int) -> list[int]:
-  return [n + sum(pad) - side + 1 for n, pad in zip(sides, pads, strict=True)]
+  return _convolve(x, kernel, pads, 0)
 
 
 def _convolve(
-  x: jax.Array,
-  kernel: jax.Array,
-  pads: _Pads,
-  changes: Changes,
-  size: Sequence[int],
-  channels: int,
+  x: jax.Array, kernel: jax.Array, pads: _Pads, channels: int
 ) -> jax.Array:
-  """To `size` outputs; `channels` is the axis of the kernel's last two."""
+  """As `convolve`; `channels` is the axis of the kernel's last two."""
+  side, sides = len(kernel), (x.shape[1], x.shape[-2])
+  size = [n + sum(pad) - side + 1 for n, pad in zip(sides, pads, strict=True)]
+  changes = toom_cook.changes(side, len(x), size, max(kernel.shape[2:]))
   mixed = lambda v, u: lax.dot_general(v, u, (((3,), (channels,)), ((), ())))
   seen = _seen(x, pads, changes, size)
   products = _each(mixed, seen, _twice(changes.weights, kernel))
@@ -89,9 +79,7 @@ def of_images(grad: jax.Array, kernel: jax.Array, pads: _Pads) -> jax.Array:
   if len(kernel) == 2:
     return spread(grad, kernel)
   back = tuple((2 - before, 2 - after) for before, after in pads)
-  size = _outputs(grad.shape[1:3], back, 3)
-  changes = toom_cook.changes(3, len(grad), size, max(kernel.shape[2:]))
-  return _convolve(grad, kernel[::-1, ::-1], back, changes, size, 1)
+  return _convolve(grad, kernel[::-1, ::-1], back, 1)
 
 
 @jax.jit

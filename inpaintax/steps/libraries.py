@@ -55,10 +55,11 @@ class Jitted:
     plain = self._make(False)
     # For a debugger nothing is traced.
     disabled = jax.config.jax_disable_jit  # type: ignore[attr-defined]
-    if disabled or jax.default_backend() != 'cpu' or not _has_eigen():
+    if disabled or jax.default_backend() != 'cpu':
       return plain
     # Traced once: JAX remembers.
-    return self._make(suits_eigen(plain.trace(*args).jaxpr.jaxpr))
+    suited = suits_eigen(plain.trace(*args).jaxpr.jaxpr)
+    return self._make(suited and _has_eigen())
 
 
 def suits_eigen(jaxpr: core.Jaxpr) -> bool:
@@ -83,7 +84,8 @@ def _products(
   """Of each product (types of both matrices, sides: rows, sum, columns)."""
   for equation in jaxpr.eqns:
     if equation.primitive is jax.lax.dot_general_p:
-      left, right = map(_shape, equation.invars)
+      operands: list[Any] = [operand.aval for operand in equation.invars]
+      left, right = operands
       (summed, _), (batched, _) = equation.params['dimension_numbers']
       length = math.prod(left.shape[axis] for axis in summed)
       apart = length * math.prod(left.shape[axis] for axis in batched)
@@ -91,10 +93,6 @@ def _products(
       yield {left.dtype, right.dtype}, sides
     for inner in core.jaxprs_in_params(equation.params):
       yield from _products(inner)
-
-
-def _shape(operand: Any) -> jax.ShapeDtypeStruct:
-  return jax.ShapeDtypeStruct(operand.aval.shape, operand.aval.dtype)
 
 
 @functools.cache
