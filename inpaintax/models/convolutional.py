@@ -125,6 +125,9 @@ class ConvolutionalAutoencoder(ssda.StackedAutoencoder):
     predicted, gate = self.decoders[0](hidden, self._square(below))
     return self._write(predicted), self._write(gate)
 
+  def _turned(self, units: jax.Array) -> jax.Array:
+    return units
+
   def _square(self, code: jax.Array) -> jax.Array:
     return code.reshape(len(code), self.side, self.side, 1)
 

@@ -1,10 +1,12 @@
-"""Products in bfloat16 at the rate that a CPU has for them.
+"""Dense layers of samples side by side, whose products a CPU makes fastest.
 
-XLA's CPU compiler hands a product of bfloat16 to kernels that use the
-processor's instructions for it (AVX512_BF16, AMX) only if its result is float32
-and the sum runs along the last axis of the first matrix. Else it converts both
-to float32 first, and bfloat16 gains nothing. Figures are in
-docs/performance.md.
+XLA's CPU compiler hands a product to YNNPACK, or converts its numbers or puts
+them in another order first, by the type of its result and by the axis of the
+first matrix that is summed. It is fastest where that is the last one and the
+first matrix the larger; in bfloat16 only so, and with a result of float32, are
+the processor's instructions for it used (AVX512_BF16, AMX). With a sample in
+each column, not row, all three products of a layer have that form, if the
+weights are turned once. Figures are in docs/performance.md.
 """
 
 from typing import Any
@@ -14,34 +16,46 @@ import jax.numpy as jnp
 from flax import linen as nn
 from jax import lax
 
+from inpaintax.models import memory
 
-class Dense(nn.Dense):
-  """`nn.Dense`; in bfloat16 on a CPU, the faster way.
 
-  There sums and the bias are added in float32 and rounded once, and
-  forward-mode derivatives of the layer itself cannot be taken.
+class ColumnDense(nn.Module):
+  """`nn.Dense` of columns: `[C, B]` to `[features, B]`.
+
+  Parameters are those of `nn.Dense`, and so are values, but for bfloat16 on a
+  CPU: there sums and the bias are added in float32 and rounded once. On a CPU
+  forward-mode derivatives of the layer itself cannot be taken; those of its
+  gradients can.
+
+  Attributes:
+    features: rows of the output.
+    dtype: type of the computation and of the output.
+    kernel_init: of `kernel`, `[C, features]`.
+    bias_init: of `bias`, `[features]`.
   """
 
+  features: int
+  dtype: jax.typing.DTypeLike = jnp.float32
+  kernel_init: jax.nn.initializers.Initializer = nn.initializers.lecun_normal()
+  bias_init: jax.nn.initializers.Initializer = nn.initializers.zeros_init()
+
   @nn.compact
-  def __call__(self, inputs: jax.Array) -> jax.Array:
-    """As `nn.Dense`: `[..., C]` to `[..., features]`."""
-    # Programs give its name.
-    half = self.dtype is not None and jnp.dtype(self.dtype) == jnp.bfloat16
-    plain = not half or not inputs.size
-    plain = plain or not self.use_bias or self.precision is not None
-    if plain or jax.default_backend() != 'cpu':
-      return super().__call__(inputs)
-    shape = (inputs.shape[-1], self.features)
-    kernel = self.param('kernel', self.kernel_init, shape, self.param_dtype)
-    bias = self.param('bias', self.bias_init, shape[1:], self.param_dtype)
-    rows = inputs.reshape(-1, shape[0]).astype(self.dtype)
-    y = _affine(rows, kernel.astype(self.dtype), bias)
-    return y.reshape(*inputs.shape[:-1], -1)
+  def __call__(self, x: jax.Array) -> jax.Array:
+    """`[C, B]` to `[features, B]`."""
+    shape = (x.shape[0], self.features)
+    kernel = self.param('kernel', self.kernel_init, shape)
+    bias = self.param('bias', self.bias_init, shape[1:])
+    x = x.astype(self.dtype)
+    if x.size and jax.default_backend() == 'cpu':
+      return _affine(x, kernel, bias)
+    kernel, bias = kernel.astype(self.dtype), bias.astype(self.dtype)
+    return lax.dot_general(kernel, x, (((0,), (0,)), ((), ()))) + bias[:, None]
 
 
 def _sums(x: jax.Array, kernel: jax.Array, bias: jax.Array) -> jax.Array:
-  """`[B, C]` times `[C, F]` plus `[F]`, of the type of `x`."""
-  return (_summed(x, kernel, 0) + bias[None]).astype(x.dtype)
+  """Of `[C, B]`, `[C, F]` and `[F]`; float32 `[F, B]` rounded as x is."""
+  turned = memory.kept(kernel.astype(x.dtype).T)
+  return (_product(turned, x, 0) + bias[:, None]).astype(x.dtype)
 
 
 def _forward(
@@ -52,24 +66,19 @@ def _forward(
 
 
 def _backward(
-  kept: tuple[jax.Array, jax.Array], grad: jax.Array
+  residuals: tuple[jax.Array, jax.Array], grad: jax.Array
 ) -> tuple[jax.Array, jax.Array, jax.Array]:
-  x, kernel = kept
-  # XLA would take the turned matrix as it lies, and then not as one of
-  # bfloat16; what is padded it puts in memory. Of the row of ones comes the
-  # bias' gradient.
-  turned = lax.pad(x.T, jnp.ones((), x.dtype), ((0, 1, 0), (0, 0, 0)))
-  of_both = _summed(turned, grad, 0)
-  of_kernel = of_both[:-1].astype(kernel.dtype)
-  return _summed(grad, kernel, 1).astype(x.dtype), of_kernel, of_both[-1]
+  x, kernel = residuals
+  of_x = _product(kernel.astype(x.dtype), grad, 0).astype(x.dtype)
+  return of_x, _product(x, grad, 1), grad.astype(jnp.float32).sum(1)
 
 
 _affine = jax.custom_vjp(_sums)
 _affine.defvjp(_forward, _backward)
 
 
-def _summed(left: jax.Array, right: jax.Array, axis: int) -> jax.Array:
-  """The product over the last axis of the one and `axis` of the other."""
+def _product(left: jax.Array, right: jax.Array, axis: int) -> jax.Array:
+  """The sum over the last axis of the one and `axis` of the other."""
   return lax.dot_general(
     left,
     right,

@@ -16,7 +16,7 @@ import jax
 from flax import linen as nn
 from jax import numpy as jnp
 
-from inpaintax.models import products
+from inpaintax.models import memory, products
 
 ACTIVATIONS = {
   'sigmoid': nn.sigmoid,
@@ -172,9 +172,10 @@ class StackedAutoencoder(nn.Module):
     Returns:
       `[B, units]`.
     """
+    units = code
     for layer in range(depth):
-      code = self._encode_one(code, layer)
-    return code
+      units = self._encode_one(units, layer)
+    return self._turned(units) if depth else code
 
   def autoencoder(
     self, below: jax.Array, layer: int
@@ -188,8 +189,11 @@ class StackedAutoencoder(nn.Module):
     Returns:
       (its hidden units, its reconstruction of a clean `below`).
     """
+    if layer:
+      below = self._turned(below)
     hidden = self._encode_one(below, layer)
-    return hidden, self._decode_one(hidden, layer, below)
+    output = self._decode_one(hidden, layer, below)
+    return self._turned(hidden), self._turned(output) if layer else output
 
   def filters(self, params: chex.ArrayTree) -> jax.Array:
     """What the first layer's units look for.
@@ -219,7 +223,8 @@ class StackedAutoencoder(nn.Module):
     seen = self.central(below)
     return seen + gate * (ACTIVATIONS[self.output](predicted) - seen)
 
-  # What a convolutional stack does otherwise.
+  # What a convolutional stack does otherwise. Within, hidden units have a
+  # sample in each column.
 
   def _encoder(self, layer: int) -> nn.Module:
     return self._dense(self.hidden[layer])
@@ -229,10 +234,10 @@ class StackedAutoencoder(nn.Module):
       return self._dense(self.hidden[layer - 1])
     return self._dense(self._output_side() ** 2 * (2 if self.gated else 1))
 
-  def _dense(self, width: int) -> products.Dense:
+  def _dense(self, width: int) -> products.ColumnDense:
     # U(+-sqrt(6 / (in + out))): smaller ones leave a deep network of sigmoids
     # on the plateau where each patch is its own mean.
-    return products.Dense(
+    return products.ColumnDense(
       width, kernel_init=nn.initializers.glorot_uniform(), dtype=self.dtype
     )
 
@@ -245,14 +250,19 @@ class StackedAutoencoder(nn.Module):
   ) -> tuple[jax.Array, jax.Array]:
     """What is predicted, `[B, output_side**2]`, and where it counts."""
     del below
-    predicted, gate = jnp.split(self.decoders[0](hidden), 2, axis=-1)
+    output = self._write(self.decoders[0](hidden))
+    predicted, gate = jnp.split(output, 2, axis=-1)
     return predicted, nn.sigmoid(gate)
 
   def _read(self, code: jax.Array) -> jax.Array:
-    return code
+    return memory.kept(code.T)
 
   def _write(self, output: jax.Array) -> jax.Array:
-    return output
+    return memory.kept(output).T
+
+  def _turned(self, units: jax.Array) -> jax.Array:
+    """From samples in columns to `[B, units]`, or back."""
+    return units.T
 
   def _output_side(self) -> int:
     side = self.side if self.output_side is None else self.output_side
