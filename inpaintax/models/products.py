@@ -22,8 +22,8 @@ from inpaintax.models import memory
 class ColumnDense(nn.Module):
   """`nn.Dense` of columns: `[C, B]` to `[features, B]`.
 
-  Parameters are those of `nn.Dense`, and so are values, but for bfloat16 on a
-  CPU: there sums and the bias are added in float32 and rounded once. On a CPU
+  Parameters are those of `nn.Dense`, and so are values, but for types of 16 bit
+  on a CPU: there sums and the bias are added in float32 and rounded once, and
   forward-mode derivatives of the layer itself cannot be taken; those of its
   gradients can.
 
@@ -47,21 +47,40 @@ class ColumnDense(nn.Module):
     bias = self.param('bias', self.bias_init, shape[1:])
     x = x.astype(self.dtype)
     if x.size and jax.default_backend() == 'cpu':
-      return _affine(x, kernel, bias)
+      way = _affine if x.dtype.itemsize > 2 else _rounded
+      return way(x, kernel, bias)
     kernel, bias = kernel.astype(self.dtype), bias.astype(self.dtype)
-    return lax.dot_general(kernel, x, (((0,), (0,)), ((), ()))) + bias[:, None]
+    return kernel.T @ x + bias[:, None]
 
 
 def _sums(x: jax.Array, kernel: jax.Array, bias: jax.Array) -> jax.Array:
-  """Of `[C, B]`, `[C, F]` and `[F]`; float32 `[F, B]` rounded as x is."""
+  """`[F, B]` of `[C, B]`, `[C, F]` and `[F]`, of the type of x."""
   turned = memory.kept(kernel.astype(x.dtype).T)
   return (_product(turned, x, 0) + bias[:, None]).astype(x.dtype)
+
+
+_affine = jax.custom_jvp(_sums)
+
+
+@_affine.defjvp
+def _tangent(
+  primals: tuple[jax.Array, ...], tangents: tuple[jax.Array, ...]
+) -> tuple[jax.Array, jax.Array]:
+  x, kernel, _ = primals
+  of_x, of_kernel, of_bias = tangents
+  # Not of what is kept: of weights as they are the gradients' products are.
+  moved = kernel.T @ of_x + of_kernel.T @ x + of_bias[:, None]
+  return _affine(*primals), moved
+
+
+# With derivatives as above gradients would be products of two types.
+_rounded = jax.custom_vjp(_sums)
 
 
 def _forward(
   x: jax.Array, kernel: jax.Array, bias: jax.Array
 ) -> tuple[jax.Array, Any]:
-  # Not by `_affine`, so that gradients have forward-mode derivatives.
+  # Not by `_rounded`, so that gradients have forward-mode derivatives.
   return _sums(x, kernel, bias), (x, kernel)
 
 
@@ -73,15 +92,14 @@ def _backward(
   return of_x, _product(x, grad, 1), grad.astype(jnp.float32).sum(1)
 
 
-_affine = jax.custom_vjp(_sums)
-_affine.defvjp(_forward, _backward)
+_rounded.defvjp(_forward, _backward)
 
 
 def _product(left: jax.Array, right: jax.Array, axis: int) -> jax.Array:
-  """The sum over the last axis of the one and `axis` of the other."""
+  """Summed over the last axis of the one and `axis` of the other, wide."""
   return lax.dot_general(
     left,
     right,
     (((1,), (axis,)), ((), ())),
-    preferred_element_type=jnp.float32,
+    preferred_element_type=jnp.promote_types(left.dtype, jnp.float32),
   )
