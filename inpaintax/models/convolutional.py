@@ -117,7 +117,7 @@ class ConvolutionalAutoencoder(ssda.StackedAutoencoder):
 
   def _write(self, output: jax.Array) -> jax.Array:
     """`[B, side, side, 1]` as the code of the part that is predicted."""
-    return self.central(output.reshape(len(output), -1))
+    return self.central(output.reshape(-1, self.side**2))
 
   def _gates(
     self, hidden: jax.Array, below: jax.Array
@@ -129,7 +129,7 @@ class ConvolutionalAutoencoder(ssda.StackedAutoencoder):
     return units
 
   def _square(self, code: jax.Array) -> jax.Array:
-    return code.reshape(len(code), self.side, self.side, 1)
+    return code.reshape(-1, self.side, self.side, 1)
 
 
 class _Entrance(nn.Module):

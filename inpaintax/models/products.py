@@ -46,10 +46,12 @@ class ColumnDense(nn.Module):
     kernel = self.param('kernel', self.kernel_init, shape)
     bias = self.param('bias', self.bias_init, shape[1:])
     x = x.astype(self.dtype)
-    if x.size and jax.default_backend() == 'cpu':
-      way = _affine if x.dtype.itemsize > 2 else _rounded
-      return way(x, kernel, bias)
+    fast = x.size and jax.default_backend() == 'cpu'
+    if fast and x.dtype.itemsize == 2:
+      return _rounded(x, kernel, bias)
     kernel, bias = kernel.astype(self.dtype), bias.astype(self.dtype)
+    if fast:
+      return _affine(x, kernel, bias)
     return kernel.T @ x + bias[:, None]
 
 
@@ -81,15 +83,16 @@ def _forward(
   x: jax.Array, kernel: jax.Array, bias: jax.Array
 ) -> tuple[jax.Array, Any]:
   # Not by `_rounded`, so that gradients have forward-mode derivatives.
-  return _sums(x, kernel, bias), (x, kernel)
+  return _sums(x, kernel, bias), (x, kernel, bias)
 
 
 def _backward(
-  residuals: tuple[jax.Array, jax.Array], grad: jax.Array
+  residuals: tuple[jax.Array, ...], grad: jax.Array
 ) -> tuple[jax.Array, jax.Array, jax.Array]:
-  x, kernel = residuals
+  x, kernel, bias = residuals
   of_x = _product(kernel.astype(x.dtype), grad, 0).astype(x.dtype)
-  return of_x, _product(x, grad, 1), grad.astype(jnp.float32).sum(1)
+  of_bias = grad.astype(jnp.float32).sum(1).astype(bias.dtype)
+  return of_x, _product(x, grad, 1).astype(kernel.dtype), of_bias
 
 
 _rounded.defvjp(_forward, _backward)

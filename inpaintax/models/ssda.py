@@ -56,7 +56,8 @@ class StackedAutoencoder(nn.Module):
       is shut. Not in the paper, whose network must learn to pass on what it
       should leave alone.
     axis_name: of no effect, there being no statistics; all models have it.
-    dtype: type of the computation; parameters stay float32.
+    dtype: type of the computation; parameters stay float32. In 16 bit on a CPU
+      there are no forward-mode derivatives but of gradients.
 
   Raises:
     ValueError: an activation is not known.
@@ -124,7 +125,7 @@ class StackedAutoencoder(nn.Module):
     """
     chex.assert_shape(patches, (None, self.side, self.side, 1))
     chex.assert_type(patches, float)
-    flat = patches.reshape(len(patches), -1)
+    flat = patches.reshape(-1, self.side**2)
     if mean is None:
       mean = jnp.zeros_like(flat[:, :1])
       if not self.keep_mean:
@@ -146,7 +147,7 @@ class StackedAutoencoder(nn.Module):
     """
     flat = (code.astype(jnp.float32) - self.center) / self.gain + mean
     side = self._output_side()
-    return flat.reshape(len(flat), side, side, 1)
+    return flat.reshape(-1, side, side, 1)
 
   def central(self, code: jax.Array) -> jax.Array:
     """The part of a code that is predicted.
@@ -159,8 +160,8 @@ class StackedAutoencoder(nn.Module):
     """
     edge = (self.side - self._output_side()) // 2
     part = slice(edge, self.side - edge)
-    square = code.reshape(len(code), self.side, self.side)
-    return square[:, part, part].reshape(len(code), -1)
+    square = code.reshape(-1, self.side, self.side)
+    return square[:, part, part].reshape(-1, self._output_side() ** 2)
 
   def encode(self, code: jax.Array, depth: int) -> jax.Array:
     """The hidden units of one layer.
@@ -171,7 +172,12 @@ class StackedAutoencoder(nn.Module):
 
     Returns:
       `[B, units]`.
+
+    Raises:
+      ValueError: there is no such layer.
     """
+    if not 0 <= depth <= len(self.hidden):
+      raise ValueError(f'depth must be in 0..{len(self.hidden)}, got {depth}.')
     units = code
     for layer in range(depth):
       units = self._encode_one(units, layer)
@@ -188,7 +194,14 @@ class StackedAutoencoder(nn.Module):
 
     Returns:
       (its hidden units, its reconstruction of a clean `below`).
+
+    Raises:
+      ValueError: there is no such layer.
     """
+    if not 0 <= layer < len(self.hidden):
+      raise ValueError(
+        f'layer must be in 0..{len(self.hidden) - 1}, got {layer}.'
+      )
     if layer:
       below = self._turned(below)
     hidden = self._encode_one(below, layer)
@@ -207,6 +220,8 @@ class StackedAutoencoder(nn.Module):
     return params['encoders_0']['kernel']
 
   def _encode_one(self, below: jax.Array, layer: int) -> jax.Array:
+    if not layer:
+      chex.assert_shape(below, (None, self.side**2))
     seen = below if layer else self._read(below)
     return ACTIVATIONS[self.activation](self.encoders[layer](seen))
 

@@ -73,6 +73,22 @@ def test_it_has_the_parameters_and_values_of_flax(dtype):
   np.testing.assert_allclose(y, wanted, atol=limit)
 
 
+@pytest.mark.parametrize('dtype', [jnp.float32, jnp.bfloat16, jnp.float64])
+@pytest.mark.parametrize('held', [jnp.float32, jnp.bfloat16, jnp.float64])
+def test_gradients_have_the_types_of_what_they_are_of(dtype, held):
+  with jax.enable_x64(True):
+    x, kernel, bias = (
+      whole(*shape).astype(held) for shape in [(4, 3), (4, 5), (5,)]
+    )
+    layer = ColumnDense(5, dtype=dtype)
+    apply = lambda params, x: layer.apply({'params': params}, x)
+    params = {'kernel': kernel, 'bias': bias}
+    y, back = jax.vjp(apply, params, x)
+    found = back(jnp.ones_like(y))
+  assert y.dtype == dtype
+  assert {leaf.dtype for leaf in jax.tree.leaves(found)} == {jnp.dtype(held)}
+
+
 @both
 def test_examples_side_by_side_or_one_by_one(dtype):
   x, kernel, bias = whole(4, 9, 6), whole(9, 5, seed=1), whole(5)

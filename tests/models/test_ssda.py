@@ -1,6 +1,7 @@
 import jax
 import numpy as np
 import pytest
+from jax import export
 from jax import numpy as jnp
 
 from inpaintax.models.ssda import StackedAutoencoder
@@ -163,3 +164,40 @@ def test_alone_only_the_first_auto_encoder_has_gates():
   np.testing.assert_array_equal(first, bound.central(code))
   _, second = bound.autoencoder(code[:, :7], 1)
   np.testing.assert_array_equal(second, jnp.full((4, 7), 0.5))
+
+
+@pytest.mark.parametrize('gated', [False, True])
+def test_no_patches_and_any_number_of_them(gated):
+  module = StackedAutoencoder(4, (6, 3), output_side=2, gated=gated)
+  variables, patches = start(module)
+  apply = jax.jit(lambda patches: module.apply(variables, patches, train=False))
+  assert apply(patches[:0]).shape == (0, 2, 2, 1)
+  (batch,) = export.symbolic_shape('batch')
+  some = jax.ShapeDtypeStruct((batch, 4, 4, 1), jnp.float32)
+  exported = export.export(apply)(some)
+  for part in (patches, patches[:2]):
+    np.testing.assert_allclose(exported.call(part), apply(part), atol=1e-6)
+
+
+@pytest.mark.parametrize(
+  'method, layer, told',
+  [
+    ('encode', -1, 'depth must be in 0..2, got -1'),
+    ('encode', 3, 'depth must be in 0..2, got 3'),
+    ('autoencoder', -1, 'layer must be in 0..1, got -1'),
+    ('autoencoder', 2, 'layer must be in 0..1, got 2'),
+  ],
+)
+def test_layers_that_it_has_not_are_refused(method, layer, told):
+  module = StackedAutoencoder(4, (6, 3))
+  variables, patches = start(module)
+  with pytest.raises(ValueError, match=told):
+    module.apply(variables, patches.reshape(5, 16), layer, method=method)
+
+
+@pytest.mark.parametrize('method, more', [('denoise', ()), ('encode', (1,))])
+def test_one_code_is_no_batch_of_them(method, more):
+  module = StackedAutoencoder(4, (6, 3))
+  variables, patches = start(module)
+  with pytest.raises(AssertionError):
+    module.apply(variables, patches[0].reshape(16), *more, method=method)
